@@ -1,0 +1,1 @@
+"""Interlock: an agent plans, an executor acts, and a harness between them decides, records and undoes."""
