@@ -1,0 +1,60 @@
+"""Length-prefixed frames on a stream socket: four bytes big endian, then the body, nothing else.
+
+One frame holds one protobuf message of the channel's published schema.  A frame over its limit, an empty
+one, or an end of stream inside one is a ``ChannelError``; an end of stream between frames is ``None``.
+"""
+
+from __future__ import annotations
+
+import array
+import socket
+import struct
+
+from interlock.artifact.errors import ChannelError
+
+MAX_FRAME = 8 * 1024 * 1024
+_HEADER = struct.Struct("!I")
+
+
+def send(sock: socket.socket, body: bytes, *, limit: int = MAX_FRAME) -> None:
+    """Send one frame of 1 to ``limit`` bytes; raises ``ChannelError`` for another size."""
+    if not 0 < len(body) <= limit:
+        raise ChannelError("channel.size", f"a frame of {len(body)} bytes, allowed are 1 to {limit}")
+    sock.sendall(_HEADER.pack(len(body)) + body)
+
+
+def receive(sock: socket.socket, *, limit: int = MAX_FRAME) -> bytes | None:
+    """Receive one frame; ``None`` where the peer has closed between frames."""
+    header = _exactly(sock, _HEADER.size, may_end=True)
+    if header is None:
+        return None
+    (size,) = _HEADER.unpack(header)
+    if not 0 < size <= limit:
+        raise ChannelError("channel.size", f"a frame that announces {size} bytes, allowed are 1 to {limit}")
+    return _exactly(sock, size, may_end=False)
+
+
+def send_descriptors(sock: socket.socket, descriptors: list[int]) -> None:
+    """Send 1 to 64 file descriptors over a unix socket, out of band of the frames (one marker byte)."""
+    rights = array.array("i", descriptors)
+    sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+
+def receive_descriptors(sock: socket.socket, count: int) -> list[int]:
+    """Receive exactly ``count`` descriptors, close-on-exec; raises ``ChannelError`` otherwise."""
+    data, found, flags, _ = socket.recv_fds(sock, 1, count, socket.MSG_CMSG_CLOEXEC)
+    if len(found) != count or data != b"\0" or flags & socket.MSG_CTRUNC:
+        raise ChannelError("channel.descriptors", f"{len(found)} descriptors where {count} were expected")
+    return list(found)
+
+
+def _exactly(sock: socket.socket, size: int, *, may_end: bool) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        part = sock.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            if may_end and not parts:
+                return None
+            raise ChannelError("channel.truncated", f"the stream ended after {len(parts)} of {size} bytes")
+        parts += part
+    return bytes(parts)
