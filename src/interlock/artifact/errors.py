@@ -58,7 +58,7 @@ class ConfigurationError(InterlockError):
     """A workspace, policy or manifest file that cannot be used as it stands."""
 
 
-class SeparationViolation(BaseException):  # noqa: N818 - a violation, not an error that may be handled
+class SeparationViolation(BaseException):
     """An attempt to cross a trust domain (I11); no ``except Exception`` can swallow it."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -1,0 +1,26 @@
+"""Approval: one person's signed word about one plan, bound to the digests of everything that was shown.
+
+It names plan, policy, manifests and previews by digest, expires, and works once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from interlock.artifact.codec import Digest, Identifier, Millis, Text, Value
+
+
+class Approval(Value, frozen=True, kw_only=True):
+    """Signed by the approver's own key; the subject of its Statement is the plan's digest."""
+
+    id: Identifier
+    word: Literal["approve", "deny"]
+    plan: Digest
+    policy: Digest
+    manifests: Digest
+    preview: Digest
+    approver: Identifier
+    authentication: Literal["key", "passkey"] = "key"
+    reason: Text = ""
+    issued_at: Millis
+    expires_at: Millis
