@@ -88,7 +88,11 @@ class Invocation(Value, frozen=True, kw_only=True):
 
 
 class Endpoint(Value, frozen=True, kw_only=True):
-    """A network end point. ``plain``: the proxy speaks HTTP; ``tls``: the proxy originates TLS; ``opaque``: the step does."""
+    """A network end point.
+
+    ``plain``: the proxy speaks HTTP to it; ``tls``: the proxy originates TLS; ``opaque``: the step speaks TLS
+    itself, and the end point counts as an uncontrolled external sink.
+    """
 
     host: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
