@@ -1,0 +1,182 @@
+"""The checks of the gate's steps 3, 4, 5 and 7 that look at one step or at the whole plan.
+
+Each yields reasons and none of them stops the others: a person and a planner see everything that is wrong.
+The floor (step 5) reads no policy: no configuration and no override switches it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from interlock.artifact.action import Effect, Reversibility
+from interlock.artifact.arguments import validate_known
+from interlock.artifact.errors import InterlockError
+from interlock.artifact.plan import Plan
+from interlock.artifact.verdict import Decision, Reason
+from interlock.decide.evidence import Evidence
+from interlock.decide.flow import View
+from interlock.decide.globs import matches
+from interlock.decide.policy import PolicyRequest
+from interlock.decide.resources import Touched, inside
+from interlock.decide.structure import suspicious
+
+_PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
+_DESTROYING = frozenset({Effect.WRITE, Effect.DELETE})
+
+
+def check_literals(view: View) -> Iterator[Reason]:
+    """(3) What is known of the arguments fits the manifest; (2) text that reads like orders is raised."""
+    try:
+        validate_known(view.manifest, view.values, frozenset(view.step.arguments))
+    except InterlockError as error:
+        yield _reason(Decision.DENY, 3, error.code, view)
+    for name, value in view.values.items():
+        if isinstance(value, str):
+            yield from (_reason(Decision.STEP_UP, 2, code, view, name) for code in suspicious(value))
+
+
+def check_scope(view: View, evidence: Evidence) -> Iterator[Reason]:
+    """(4) Files below the workspace's roots; each declared dimension within task and authority."""
+    for resource in view.touched:
+        if resource.kind == "file" and not resource.open and not _in_roots(resource, evidence):
+            yield _reason(Decision.DENY, 4, "scope.path", view)
+    for dimension, argument in view.manifest.scope.items():
+        if argument not in view.values:
+            continue
+        value = str(view.values[argument])
+        asked = evidence.task.scope.get(dimension)
+        if value not in evidence.site.scope.get(dimension, ()) or asked not in {None, value}:
+            yield _reason(Decision.DENY, 4, "scope.dimension", view, argument)
+
+
+def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
+    """(5) Protected resources, a person for what cannot be undone, a way back for what destroys."""
+    for resource in view.touched:
+        if _own(resource, evidence):
+            yield _reason(Decision.DENY, 5, "floor.harness", view)
+        if resource.access is not Effect.READ and _protected(resource, evidence):
+            yield _reason(Decision.DENY, 5, "floor.protected", view)
+    manifest = view.manifest
+    if manifest.reversibility is Reversibility.IRREVERSIBLE and manifest.effect is not Effect.READ:
+        yield _reason(Decision.STEP_UP, 5, "floor.irreversible", view)
+    if manifest.privileged:
+        yield _reason(Decision.STEP_UP, 5, "floor.privileged", view)
+    if manifest.effect in _PERSON:
+        yield _reason(Decision.STEP_UP, 5, f"floor.{manifest.effect.value}", view)
+    yield from _way_back(view, evidence)
+
+
+def check_plan_floor(plan: Plan, views: Iterable[View], evidence: Evidence, now: int) -> Iterator[Reason]:
+    """(5) Bounds of the plan as a whole: expiry, and how much it could destroy."""
+    latest = min(evidence.task.expires_at, now + evidence.site.limits.plan_lifetime_ms)
+    if not now < plan.expires_at <= latest:
+        yield Reason(decision=Decision.DENY, stage=5, code="floor.expiry", field="expiresAt")
+    destroyed = sum(_times(view) * len(_destroyed(view)) for view in views)
+    if destroyed > evidence.site.limits.blast_radius:
+        yield Reason(decision=Decision.STEP_UP, stage=5, code="floor.blast_radius")
+
+
+def check_budget(plan: Plan, views: Iterable[View], evidence: Evidence, now: int) -> Iterator[Reason]:
+    """(7) Cost and steps of the worst case within what the task has left; rates that are used up wait."""
+    views = list(views)
+    limit, spent = evidence.task.budget, evidence.spent
+    cost = sum(view.manifest.cost * _times(view) for view in views)
+    steps = sum(_times(view) for view in views) - len(plan.finished)
+    for code, needed, left in (("cost", cost, limit.cost - spent.cost), ("steps", steps, limit.steps - spent.steps)):
+        if needed > left:
+            yield Reason(decision=Decision.DENY, stage=7, code=f"budget.{code}")
+    for view in views:
+        if evidence.rates_until.get(view.manifest.rate, 0) > now:
+            yield _reason(Decision.DEFER, 7, "budget.rate", view)
+
+
+def policy_requests(view: View, evidence: Evidence) -> Iterator[PolicyRequest]:
+    """(7) One request per touched resource, or one for an action that touches none."""
+    nothing = Touched(kind="none", name="none", access=view.manifest.effect)
+    for resource in view.touched or (nothing,):
+        yield _request(view, resource, evidence)
+
+
+def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest:
+    manifest, carries = view.manifest, view.carries
+    return PolicyRequest(
+        principal=evidence.task.principal,
+        roles=evidence.roles,
+        scope=evidence.task.scope,
+        action=manifest.name,
+        version=manifest.version,
+        group=manifest.group,
+        effect=manifest.effect,
+        reversibility=manifest.reversibility,
+        privileged=manifest.privileged,
+        external=manifest.external,
+        broad=manifest.broad,
+        kind=resource.kind,
+        resource=resource.name,
+        access=resource.access,
+        open=resource.open,
+        destinations=_destinations(view),
+        confidentiality=carries.confidentiality,
+        untrusted=carries.untrusted,
+        tainted=evidence.received.untrusted,
+        environment=str(view.values.get("environment", evidence.site.environment)),
+        cost=manifest.cost,
+        unattended=evidence.unattended,
+    )
+
+
+def _destinations(view: View) -> tuple[str, ...]:
+    return tuple(str(view.values[name]) for name in view.manifest.destinations if name in view.values)
+
+
+def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
+    manifest = view.manifest
+    if manifest.effect not in _DESTROYING:
+        return
+    match manifest.reversibility:
+        case Reversibility.REVERSIBLE:
+            if any(resource.kind != "file" for resource in _destroyed(view)):
+                yield _reason(Decision.DENY, 5, "floor.no_snapshot", view)
+        case Reversibility.COMPENSABLE:
+            inverse = view.step.rollback.action if view.step.rollback else (manifest.inverse and manifest.inverse.action)
+            if not inverse or inverse not in evidence.catalogue:
+                yield _reason(Decision.DENY, 5, "floor.no_inverse", view)
+        case Reversibility.PURE:
+            yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
+        case Reversibility.IRREVERSIBLE:
+            pass  # A person was asked for it above.
+
+
+def _destroyed(view: View) -> tuple[Touched, ...]:
+    return tuple(resource for resource in view.touched if resource.access in _DESTROYING)
+
+
+def _times(view: View) -> int:
+    return view.step.for_each.at_most if view.step.for_each else 1
+
+
+def _in_roots(resource: Touched, evidence: Evidence) -> bool:
+    return any(inside(resource.name, root) for root in evidence.site.roots)
+
+
+def _own(resource: Touched, evidence: Evidence) -> bool:
+    """The harness's own files: neither they nor a folder that holds them may be touched, read included."""
+    names = evidence.site.own
+    if resource.kind != "file" or resource.open:
+        return resource.key in names
+    changing = resource.access is not Effect.READ
+    return any(inside(resource.name, own) or (changing and inside(own, resource.name)) for own in names)
+
+
+def _protected(resource: Touched, evidence: Evidence) -> bool:
+    if resource.kind == "file" and not resource.open:
+        return any(
+            matches(glob.removeprefix("file:"), resource.name, evidence.site.root)
+            for glob in evidence.site.protected
+            if glob.startswith("file:")
+        )
+    return resource.key in evidence.site.protected
+
+
+def _reason(decision: Decision, stage: int, code: str, view: View, field: str = "") -> Reason:
+    return Reason(decision=decision, stage=stage, code=code, step=view.step.id, field=field)

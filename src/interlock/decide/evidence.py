@@ -1,0 +1,94 @@
+"""What the gate knows when it decides: all of it is handed in, none of it is asked for.
+
+``Site`` are the workspace's standing facts, ``Evidence`` the facts of one decision.  Both are values, so that
+a decision can be replayed from its record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from interlock.artifact import codec
+from interlock.artifact.action import Manifest
+from interlock.artifact.codec import Natural, Value
+from interlock.artifact.label import CLEAN, Confidentiality, Label
+from interlock.artifact.task import Budget, Task
+from interlock.decide.policy import PolicyAnswer, PolicyRequest
+
+
+class Policy(Protocol):
+    """A compiled policy set: see ``interlock.decide.policy``."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def evaluate(self, request: PolicyRequest) -> PolicyAnswer: ...
+
+
+class PathLabel(Value, frozen=True, kw_only=True):
+    """What the workspace says of files: every path that the glob matches carries the label."""
+
+    path: str
+    label: Label
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    """Bounds that hold whatever a rule says; ``blast_radius`` counts destroyed resources of one plan."""
+
+    steps: Natural = 32
+    blast_radius: Natural = 25
+    plan_lifetime_ms: Natural = 24 * 3600 * 1000
+    model_accepts: Confidentiality = Confidentiality.PRIVATE
+
+
+class Site(Value, frozen=True, kw_only=True):
+    """The workspace: where files may lie, what is protected, how far a principal's authority reaches."""
+
+    id: str
+    root: str
+    home: str
+    roots: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    scope: Mapping[str, tuple[str, ...]] = {}
+    labels: tuple[PathLabel, ...] = ()
+    environment: str = ""
+    limits: Limits = Limits()
+
+
+class Claim(Value, frozen=True, kw_only=True):
+    """What the analyst says of one step (gate step 6); it can only add to the manifest's worst case."""
+
+    opaque: bool = True
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The facts of one decision."""
+
+    site: Site
+    task: Task
+    catalogue: Mapping[str, Manifest]
+    loaded: frozenset[str]
+    policy: Policy
+    received: Label = CLEAN
+    spent: Budget = field(default_factory=lambda: Budget(**dict.fromkeys(Budget.__struct_fields__, 0)))
+    carried: Mapping[str, Label] = field(default_factory=dict[str, Label])
+    claims: Mapping[str, Claim] = field(default_factory=dict[str, Claim])
+    roles: tuple[str, ...] = ()
+    rates_until: Mapping[str, int] = field(default_factory=dict[str, int])
+    unattended: bool = False
+    frozen: bool = False
+
+    def digest(self) -> str:
+        """SHA-256 over everything that the decision rests on, as receipts quote it."""
+        facts = [
+            codec.digest(self.site), codec.digest(self.task), self.policy.digest, codec.digest(self.received),
+            codec.digest(self.spent), codec.digest(self.claims), codec.digest(self.rates_until),
+            codec.digest(sorted(self.loaded)), str(self.unattended), str(self.frozen),
+        ]  # fmt: skip
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()

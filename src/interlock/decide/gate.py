@@ -1,0 +1,190 @@
+"""The gate: one decision function, in which every way in ends (I6).
+
+The numbers are the design's, and stand in reasons, documents and tests:
+
+1. parse strictly; 2. structure; 3. manifests; 4. scope; 5. floor, which nothing switches off; 6. evidence;
+7. policy, flow, trifecta, budget; then, by the harness, 8. reservation, 9. a person, 10. sealing.
+
+``examine`` takes a planner's bytes through 1 and 2 and stamps a plan; ``decide`` takes a plan through 3 to 7;
+``recheck`` takes one step with its resolved values through the same checks right before it runs.  A reason
+never holds a value.  No reason at all is a denial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from interlock.artifact import codec
+from interlock.artifact.action import Manifest, Reversibility
+from interlock.artifact.arguments import validate
+from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Value
+from interlock.artifact.errors import CodecError, ReferenceEvaluationError
+from interlock.artifact.label import Label, join
+from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
+from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
+from interlock.decide.checks import check_budget, check_floor, check_literals, check_plan_floor, check_scope, policy_requests
+from interlock.decide.evidence import Evidence
+from interlock.decide.flow import View, actual_view, check_flow, static_view
+from interlock.decide.references import Labelled, is_literal
+from interlock.decide.resources import touched
+from interlock.decide.structure import check_structure
+
+
+class Stamp(Value, frozen=True, kw_only=True):
+    """What the harness, and nobody else, says of a plan."""
+
+    id: Identifier
+    revision: Natural = 0
+    parent: Digest | None = None
+    sequence: Natural
+    finished: tuple[str, ...] = ()
+    expires_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A plan, or the verdict that says why there is none."""
+
+    plan: Plan | None
+    verdict: Verdict
+
+
+def examine(raw: bytes, stamp: Stamp, evidence: Evidence) -> Examined:
+    """Steps 1 and 2: from a planner's bytes to a stamped plan, not yet decided on."""
+    # (1) Parse strictly.
+    try:
+        proposal = codec.decode(raw, Proposal)
+    except CodecError as error:
+        return Examined(None, strictest([_deny(1, error.code)]))
+    # (2) Structure, and the plan's tie to the goal as it was recorded.
+    found = list(check_structure(proposal, max_steps=evidence.site.limits.steps))
+    if proposal.task != codec.digest(evidence.task):
+        found.append(_deny(2, "goal.task_digest", field="task"))
+    if any(reason.decision is Decision.DENY for reason in found):
+        return Examined(None, strictest(found))
+    steps = [_stamped(step, evidence, found) for step in proposal.steps]
+    if any(reason.decision is Decision.DENY for reason in found):
+        return Examined(None, strictest(found))
+    plan = Plan(
+        id=stamp.id, revision=stamp.revision, parent=stamp.parent, task=proposal.task, workspace=evidence.site.id,
+        sequence=stamp.sequence, goal=proposal.goal, finished=stamp.finished, expires_at=stamp.expires_at,
+        steps=tuple(step for step in steps if step is not None),
+    )  # fmt: skip
+    return Examined(plan, strictest([*found, Reason(decision=Decision.ALLOW, stage=2, code="structure.sound")]))
+
+
+def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = None) -> Verdict:
+    """Steps 3 to 7 for a whole plan; ``earlier`` is what steps 1 and 2 said of it."""
+    found: list[Reason] = list(earlier.reasons) if earlier else []
+    approvals = 0
+    # (3) Manifests; without them nothing else can be said.
+    manifests = _manifests(plan, evidence, found)
+    if manifests is None:
+        return _attended(strictest(found), evidence)
+    # (4)-(7) step by step, in the plan's order, with what earlier steps would have brought.
+    outputs: dict[str, Label] = {}
+    before = evidence.received
+    views: list[View] = []
+    for step, manifest in zip(plan.steps, manifests, strict=True):
+        try:
+            view = static_view(step, manifest, outputs, evidence)
+        except ReferenceEvaluationError as error:
+            found.append(_deny(3, error.code, step=step.id))
+            continue
+        approvals = max(approvals, _decide_step(view, before, evidence, found))
+        outputs[step.id] = view.output
+        before = join(before, view.output)
+        views.append(view)
+    found += check_plan_floor(plan, views, evidence, now)
+    found += check_budget(plan, views, evidence, now)
+    return _attended(strictest(found, approvals=approvals), evidence)
+
+
+def recheck(
+    step: Step, arguments: Mapping[str, Labelled], guard: Label, before: Label, evidence: Evidence
+) -> tuple[View, Verdict]:
+    """Steps 3 to 7 for one step with resolved arguments; raises ``InterlockError`` where they do not fit."""
+    manifest = evidence.catalogue.get(step.action)
+    if manifest is None or codec.digest(manifest) != step.manifest:
+        raise ReferenceEvaluationError("manifest.changed", f"the manifest of step {step.id} is not the approved one")
+    validate(manifest, {name: argument.value for name, argument in arguments.items()})
+    view = actual_view(step, manifest, arguments, guard, evidence)
+    found: list[Reason] = []
+    approvals = _decide_step(view, before, evidence, found)
+    return view, _attended(strictest(found, approvals=approvals), evidence)
+
+
+def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Step | None:
+    """The step with what the gate derives; a planner's own declaration that differs is denied."""
+    manifest = evidence.catalogue.get(step.action)
+    if manifest is None:
+        found.append(_deny(3, "manifest.unknown", step=step.id, field="action"))
+        return None
+    try:
+        derived = privileges(step, manifest, evidence)
+    except ReferenceEvaluationError as error:
+        found.append(_deny(3, error.code, step=step.id))
+        return None
+    irreversible = manifest.reversibility is Reversibility.IRREVERSIBLE
+    if step.privileges is not None and tuple(sorted(step.privileges)) != derived:
+        found.append(_deny(3, "privileges.differ", step=step.id, field="privileges"))
+    if step.irreversible is not None and step.irreversible != irreversible:
+        found.append(_deny(3, "irreversible.differs", step=step.id, field="irreversible"))
+    fields = {name: getattr(step, name) for name in ProposedStep.__struct_fields__}
+    fields |= {"privileges": derived, "irreversible": irreversible}
+    return Step(**fields, manifest=codec.digest(manifest))
+
+
+def privileges(step: ProposedStep, manifest: Manifest, evidence: Evidence) -> tuple[str, ...]:
+    """What the step may do, derived: ``access kind:name``, and the secrets by name."""
+    known = {name: value for name, value in step.arguments.items() if is_literal(value)}
+    resources = touched(manifest, known, root=evidence.site.root, home=evidence.site.home)
+    found = {f"{resource.access.value} {resource.key}" for resource in resources}
+    return tuple(sorted(found | {f"secret {name}" for name in manifest.secrets}))
+
+
+def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Manifest] | None:
+    manifests: list[Manifest] = []
+    for step in plan.steps:
+        manifest = evidence.catalogue.get(step.action)
+        if manifest is None:
+            found.append(_deny(3, "manifest.unknown", step=step.id, field="action"))
+        elif codec.digest(manifest) != step.manifest:
+            found.append(_deny(3, "manifest.changed", step=step.id, field="action"))
+        elif manifest.group not in evidence.loaded:
+            found.append(_deny(3, "manifest.group_not_loaded", step=step.id, field="action"))
+        else:
+            manifests.append(manifest)
+    return manifests if len(manifests) == len(plan.steps) else None
+
+
+def _decide_step(view: View, before: Label, evidence: Evidence, found: list[Reason]) -> int:
+    """Append the step's reasons; return how many approvals policy asks for."""
+    found += check_literals(view)
+    found += check_scope(view, evidence)
+    found += check_floor(view, evidence)
+    # (6) What nobody can see into is raised.
+    claim = evidence.claims.get(view.step.id)
+    if view.manifest.broad and (claim is None or claim.opaque):
+        found.append(Reason(decision=Decision.STEP_UP, stage=6, code="effects.opaque", step=view.step.id))
+    # (7) Flow, then policy; one request per resource, and every answer counts.
+    found += check_flow(view, before, evidence)
+    answers = [evidence.policy.evaluate(request) for request in policy_requests(view, evidence)]
+    found += [msgspec.structs.replace(reason, step=view.step.id) for answer in answers for reason in answer.reasons]
+    return max((answer.approvals for answer in answers), default=0)
+
+
+def _attended(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """Where nobody is there to ask, what would ask is denied; a frozen task gets nothing at all."""
+    if evidence.frozen:
+        return strictest([_deny(5, "task.frozen"), *verdict.reasons])
+    if evidence.unattended and verdict.decision in {Decision.STEP_UP, Decision.DEFER}:
+        return strictest([_deny(9, "gate.unattended"), *verdict.reasons])
+    return verdict
+
+
+def _deny(stage: int, code: str, *, step: str = "", field: str = "") -> Reason:
+    return Reason(decision=Decision.DENY, stage=stage, code=code, step=step, field=field)

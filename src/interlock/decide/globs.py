@@ -1,0 +1,29 @@
+"""Path globs: ``*`` within a segment, ``**`` across segments, case-sensitive, exact.
+
+A glob that does not start with ``/`` or ``**`` is relative to ``base``; ``~`` is ``base`` as well, so the
+caller passes the home for globs of the person and the root for globs of the workspace.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+
+def matches(glob: str, path: str, base: str) -> bool:
+    """Whether a canonical absolute path matches; ``a/**`` matches ``a`` too."""
+    return _compiled(glob, base).match(path) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(glob: str, base: str) -> re.Pattern[str]:
+    if glob.startswith("~/"):
+        glob = f"{base.rstrip('/')}/{glob[2:]}"
+    elif not glob.startswith(("/", "**")):
+        glob = f"{base.rstrip('/')}/{glob}"
+    tail = glob.endswith("/**")
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removesuffix("/**"))
+    translated = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    body = "".join(translated.get(part) or re.escape(part) for part in parts if part)
+    start = "/" if glob.startswith("**") else ""
+    return re.compile(start + body + ("(?:/.*)?" if tail else "") + r"\Z", re.DOTALL)

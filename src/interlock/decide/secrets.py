@@ -1,0 +1,41 @@
+"""What is restricted by default: files that hold credentials, and content that has the shape of one.
+
+The shapes are the published formats of issuers (AWS, GitHub, Slack, Stripe, OpenAI, PEM, JWT); recognising one
+raises a label and decides nothing.  A miss is possible, so this is hygiene and not a boundary.
+"""
+
+from __future__ import annotations
+
+import re
+
+from interlock.artifact.codec import Json
+
+CREDENTIAL_PATHS = (
+    "~/.ssh/**", "~/.aws/**", "~/.gnupg/**", "~/.kube/**", "~/.config/gcloud/**", "~/.azure/**",
+    "~/.docker/config.json", "~/.netrc", "~/.pgpass", "~/.git-credentials", "/etc/shadow", "/etc/gshadow",
+    "/etc/ssl/private/**", "**/*.pem", "**/*.key", "**/*.p12", "**/*.pfx", "**/id_rsa*", "**/id_ed25519*",
+    "**/.env", "**/.env.*", "**/.npmrc", "**/.pypirc", "**/credentials.json",
+)  # fmt: skip
+
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{60,255}\b"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|\b[sr]k_live_[A-Za-z0-9]{20,}"
+    r"|\bsk-[A-Za-z0-9_-]{32,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+)
+
+
+def secret_shaped(value: Json) -> bool:
+    """Whether any string in the value holds something of a credential's shape."""
+    match value:
+        case str():
+            return _SHAPES.search(value) is not None
+        case list():
+            return any(secret_shaped(item) for item in value)
+        case dict():
+            return any(secret_shaped(key) or secret_shaped(item) for key, item in value.items())
+        case _:
+            return False
