@@ -1,0 +1,79 @@
+"""The catalogue: manifests read as static data, pinned by digest, never imported.
+
+The built-in manifests and each declared package's ``interlock.json`` have the form ``{"actions": [Manifest…]}``.
+Two manifests of one ``name@version`` are an error, whatever their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from interlock.artifact import codec
+from interlock.artifact.action import Effect, Manifest, Reversibility, Role
+from interlock.artifact.codec import Value
+from interlock.artifact.errors import CodecError, ConfigurationError
+from interlock.harness.workspace import Workspace
+
+PACKAGE_FILE = "interlock.json"
+
+
+class ActionFile(Value, frozen=True, kw_only=True):
+    """One file of manifests."""
+
+    actions: tuple[Manifest, ...]
+
+
+def load(workspace: Workspace) -> Mapping[str, Manifest]:
+    """All manifests of the workspace by ``name@version``; raises ``ConfigurationError`` with the file's name."""
+    found: dict[str, Manifest] = {}
+    for name, raw in _files(workspace):
+        for manifest in read(name, raw):
+            if manifest.reference in found:
+                raise ConfigurationError("actions.duplicate", f"{name}: {manifest.reference} is declared twice")
+            found[manifest.reference] = manifest
+    return found
+
+
+def read(name: str, raw: bytes) -> tuple[Manifest, ...]:
+    """The manifests of one file."""
+    try:
+        return codec.decode(raw, ActionFile).actions
+    except CodecError as error:
+        raise ConfigurationError("actions.file", f"{name}: {error}", hint="run: interlock actions check") from None
+
+
+def package_folders(workspace: Workspace) -> dict[str, Path]:
+    """The folder that holds each declared package, by import name."""
+    folders = [(workspace.folder / package).resolve() for package in workspace.configuration.actions.packages]
+    return {folder.name: folder.parent for folder in folders}
+
+
+def concerns(manifest: Manifest) -> Iterator[str]:
+    """What a reviewer should look at before trusting the manifest; codes for ``actions check``."""
+    roles = {argument.role for argument in manifest.arguments.values()}
+    if manifest.broad or manifest.driver.shell or (manifest.driver.name == "shell" and Role.COMMAND in roles):
+        yield "actions.broad"
+    if manifest.reversibility is Reversibility.PURE and manifest.effect is not Effect.READ:
+        yield "actions.pure_effect"
+    if manifest.reversibility is Reversibility.COMPENSABLE and manifest.inverse is None:
+        yield "actions.no_inverse"
+    if manifest.external and not (manifest.driver.endpoints or roles & {Role.HOST, Role.URL, Role.RECIPIENT}):
+        yield "actions.no_destination"
+    if not manifest.resources and not manifest.driver.endpoints:
+        yield "actions.no_resource"
+    known = set(manifest.arguments)
+    if not {*manifest.scope.values(), *manifest.destinations} <= known:
+        yield "actions.unknown_argument"
+
+
+def _files(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+    for item in sorted(resources.files("interlock.executor").joinpath("catalogue").iterdir(), key=lambda item: item.name):
+        if item.name.endswith(".json"):
+            yield item.name, item.read_bytes()
+    for name, parent in package_folders(workspace).items():
+        path = parent / name / PACKAGE_FILE
+        if not path.is_file():
+            raise ConfigurationError("actions.package", f"{name} has no {PACKAGE_FILE}", hint="see docs/actions.md")
+        yield f"{name}/{PACKAGE_FILE}", path.read_bytes()

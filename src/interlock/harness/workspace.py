@@ -1,0 +1,189 @@
+"""A workspace: the folder that an operator configures, and where its state lies.
+
+``interlock.toml`` and ``policy/`` are the operator's; the state (keys, ledger, plans, snapshots) lies elsewhere,
+under the user's state folder or ``INTERLOCK_STATE``, out of reach of every step.  A key that is not known, a
+value of another type, or a file that does not parse is an error that names the file: nothing is switched off by
+a misspelling.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+from interlock.artifact.codec import Identifier, Natural
+from interlock.artifact.errors import ConfigurationError
+from interlock.artifact.label import Confidentiality, Integrity, Label
+from interlock.artifact.task import Budget
+from interlock.decide.evidence import Limits, PathLabel, Site
+from interlock.decide.resources import canonical_path
+
+FILE_NAME = "interlock.toml"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections of ``interlock.toml``; keys are written as they are named here."""
+
+
+class Principal(Section, frozen=True, kw_only=True):
+    """Who asks."""
+
+    name: Identifier = "owner"
+    roles: tuple[Identifier, ...] = ()
+
+
+class Approvals(Section, frozen=True, kw_only=True):
+    """How persons decide; ``lifetime_minutes`` bounds plan and approval."""
+
+    separate_duties: bool = False
+    lifetime_minutes: Natural = 60
+
+
+class Actions(Section, frozen=True, kw_only=True):
+    """Which groups a task may load, and folders of action packages relative to the workspace."""
+
+    groups: tuple[Identifier, ...] = ("files",)
+    packages: tuple[str, ...] = ()
+
+
+class Labelled(Section, frozen=True, kw_only=True):
+    """The label of files that a glob matches."""
+
+    path: str
+    confidentiality: Confidentiality = Confidentiality.PUBLIC
+    integrity: Integrity = Integrity.TRUSTED
+    scopes: tuple[str, ...] = ()
+
+
+class Model(Section, frozen=True, kw_only=True):
+    """The planner's model; ``key_secret`` names a secret of the vault."""
+
+    dialect: Literal["openai", "anthropic"] = "openai"
+    base_url: str = ""
+    name: str = ""
+    key_secret: str = ""
+    timeout_ms: Natural = 60_000
+    attempts: Natural = 3
+    allow_private: bool = False
+    accepts: Confidentiality = Confidentiality.PRIVATE
+
+
+class Egress(Section, frozen=True, kw_only=True):
+    """Private ``host:port`` addresses that granted steps may reach all the same."""
+
+    exceptions: tuple[str, ...] = ()
+
+
+class Alerts(Section, frozen=True, kw_only=True):
+    """Where incidents go: a webhook, a command's standard input, or the log alone; ``after`` counts before escalation."""
+
+    webhook: str = ""
+    command: tuple[str, ...] = ()
+    allow_private: bool = False
+    after: Natural = 1
+
+
+class Configuration(Section, frozen=True, kw_only=True):
+    """``interlock.toml``."""
+
+    id: Identifier
+    environment: str = ""
+    roots: tuple[str, ...] = (".",)
+    protected: tuple[str, ...] = ()
+    unattended: bool = False
+    principal: Principal = Principal()
+    scope: Mapping[str, tuple[str, ...]] = {}
+    approvals: Approvals = Approvals()
+    actions: Actions = Actions()
+    labels: tuple[Labelled, ...] = ()
+    model: Model = Model()
+    egress: Egress = Egress()
+    alerts: Alerts = Alerts()
+    budget: Mapping[str, Natural] = {}
+    limits: Mapping[str, Natural] = {}
+
+
+class Workspace(msgspec.Struct, frozen=True, kw_only=True):
+    """A loaded workspace: its folder, its state folder, its configuration."""
+
+    folder: Path
+    state: Path
+    configuration: Configuration
+
+    @property
+    def site(self) -> Site:
+        """The standing facts that the gate decides on."""
+        config, root, home = self.configuration, str(self.folder), str(Path.home())
+        own = (self.folder / FILE_NAME, self.folder / "policy", self.state, approver_folder())
+        return Site(
+            id=config.id,
+            root=root,
+            home=home,
+            roots=tuple(canonical_path(path, root=root, home=home) for path in config.roots),
+            own=tuple(str(path) for path in own),
+            protected=config.protected,
+            scope=config.scope,
+            labels=tuple(PathLabel(path=rule.path, label=_label(rule)) for rule in config.labels),
+            environment=config.environment,
+            limits=msgspec.convert({**config.limits, "modelAccepts": config.model.accepts}, Limits),
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """What a task gets where nobody asks for less."""
+        return msgspec.convert(dict(self.configuration.budget), Budget)
+
+    def policy_texts(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Cedar texts and rule files of ``policy/``, by file name; an absent folder means no policy, that is: deny."""
+        folder = self.folder / "policy"
+        cedar = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
+        rules = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
+        return cedar, rules
+
+
+def find(start: Path) -> Workspace:
+    """The workspace of ``start`` or of the nearest folder above it; raises ``ConfigurationError``."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / FILE_NAME).is_file():
+            return load(folder)
+    raise ConfigurationError("workspace.none", f"no {FILE_NAME} here or above", hint="run: interlock init")
+
+
+def load(folder: Path) -> Workspace:
+    """The workspace in ``folder``; raises ``ConfigurationError`` for anything that is not exactly as it should be."""
+    path = folder / FILE_NAME
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+        configuration = msgspec.convert(raw, Configuration, strict=True)
+        workspace = Workspace(folder=folder.resolve(), state=state_folder(configuration.id), configuration=configuration)
+        assert workspace.site and workspace.budget  # noqa: S101, PT018 - both are checked by being made
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ConfigurationError("workspace.file", f"{path.name}: {error}", hint="correct the file") from None
+    return workspace
+
+
+def state_folder(workspace_id: str) -> Path:
+    """Where the workspace's keys, ledger and plans lie."""
+    base = os.environ.get("INTERLOCK_STATE")
+    return (Path(base) if base else platformdirs.user_state_path("interlock")).resolve() / workspace_id
+
+
+def approver_folder() -> Path:
+    """Where a person's own signing key lies, apart from the harness's."""
+    base = os.environ.get("INTERLOCK_APPROVER")
+    return (Path(base) if base else platformdirs.user_config_path("interlock")).resolve()
+
+
+def _label(rule: Labelled) -> Label:
+    return Label(
+        confidentiality=rule.confidentiality,
+        integrity=rule.integrity,
+        scopes=tuple(sorted(rule.scopes)),
+        sources=(f"workspace:{rule.path}"[:128],),
+    )
