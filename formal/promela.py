@@ -16,7 +16,13 @@ from pathlib import Path
 State = tuple[int, ...]
 Successors = Callable[[State], list[tuple[int, State]]]
 TOKEN = re.compile(r"\s*(?:([A-Za-z_]\w*)|(\d+)|(::|->|&&|\|\||==|!=|<=|>=|\[\]|[-+*<>!=(){}\[\];,:#/&|.]))")
-BINARY = ({"||": "or"}, {"&&": "and"}, {t: t for t in ("==", "!=", "<", ">", "<=", ">=")}, {t: t for t in "+-"}, {"*": "*"})
+BINARY = (
+    {"||": "or"},
+    {"&&": "and"},
+    {t: t for t in ("==", "!=", "<", ">", "<=", ">=")},
+    {t: t for t in "+-"},
+    {"*": "*"},
+)
 TYPES = ("bit", "byte", "mtype")
 
 
@@ -58,7 +64,7 @@ def tokenize(text: str) -> list[str]:
 
 def lines_of(path: Path, defined: dict[str, Macro]) -> list[str]:
     """Preprocess: strip comments, follow includes, keep what the conditions select, collect macros."""
-    text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S).replace("\\\n", " ")
+    text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL).replace("\\\n", " ")
     kept, live = [], [True]
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
@@ -91,14 +97,14 @@ def arguments(tokens: list[str], at: int) -> tuple[list[list[str]], int]:
     args: list[list[str]] = [[]]
     depth = 0
     for index in range(at, len(tokens)):
-        token = tokens[index]
-        depth += (token == "(") - (token == ")")
+        lexeme = tokens[index]
+        depth += (lexeme == "(") - (lexeme == ")")
         if depth == 0:
             return ([] if args == [[]] else args), index + 1
-        if token == "," and depth == 1:
+        if lexeme == "," and depth == 1:
             args.append([])
-        elif not (token == "(" and depth == 1):
-            args[-1].append(token)
+        elif not (lexeme == "(" and depth == 1):
+            args[-1].append(lexeme)
     raise ModelError("unbalanced parentheses")
 
 
@@ -123,7 +129,7 @@ def expand(tokens: list[str], macros: dict[str, Macro]) -> list[str]:
 def substitute(macro: Macro, args: list[list[str]]) -> list[str]:
     """The macro's body with its parameters replaced by the arguments."""
     given = dict(zip(macro.params or (), args, strict=True))
-    return [token for part in macro.body for token in given.get(part, [part])]
+    return [lexeme for part in macro.body for lexeme in given.get(part, [part])]
 
 
 class Parser:
@@ -136,11 +142,11 @@ class Parser:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
 
     def take(self, *expected: str) -> str:
-        token = self.peek()
-        if expected and token not in expected:
+        lexeme = self.peek()
+        if expected and lexeme not in expected:
             raise ModelError(f"expected {expected}, found {self.tokens[self.at : self.at + 8]}")
         self.at += 1
-        return token
+        return lexeme
 
     def expression(self, level: int = 0) -> str:
         if level == len(BINARY):
@@ -260,7 +266,7 @@ def declare(parser: Parser, kind: str) -> None:
     model = parser.model
     if kind == "mtype" and parser.peek() == "=":
         parser.take()
-        names = [token for token in block(parser) if token != ","]
+        names = [lexeme for lexeme in block(parser) if lexeme != ","]
         model.mtypes.update({name: index + 1 for index, name in enumerate(names)})
         return
     name, size, value = parser.take(), None, 0
@@ -281,10 +287,10 @@ def block(parser: Parser) -> list[str]:
     parser.take("{")
     start, depth = parser.at, 1
     while depth:
-        token = parser.take()
-        if not token:
+        lexeme = parser.take()
+        if not lexeme:
             raise ModelError("unbalanced braces")
-        depth += (token == "{") - (token == "}")
+        depth += (lexeme == "{") - (lexeme == "}")
     return parser.tokens[start : parser.at - 1]
 
 
@@ -301,7 +307,9 @@ def loop(parser: Parser) -> list[tuple[str, list[list[str]]]]:
     return calls
 
 
-def build(model: Model, inlines: dict[str, Macro], calls: list[tuple[str, list[list[str]]]], claims: dict[str, list[str]]) -> None:
+def build(
+    model: Model, inlines: dict[str, Macro], calls: list[tuple[str, list[list[str]]]], claims: dict[str, list[str]]
+) -> None:
     """Write the Python text of all rules and properties, and compile it."""
     layout = ", ".join(model.names)
     source = ["def successors(state):", f"    {layout} = state", "    out = []"]

@@ -10,12 +10,26 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STATUSES = ("proposed", "denied", "deferred", "pending", "approved", "sealed", "running", "done", "halted", "expired", "revoked", "rolled-back")
+STATUSES = (
+    "proposed",
+    "denied",
+    "deferred",
+    "pending",
+    "approved",
+    "sealed",
+    "running",
+    "done",
+    "halted",
+    "expired",
+    "revoked",
+    "rolled-back",
+)
 
 
 def table() -> list[dict[str, str]]:
     """The transitions, each with ``from``, ``event`` and ``to``."""
-    return json.loads((HERE / "life.json").read_text(encoding="utf-8"))
+    rows: list[dict[str, str]] = json.loads((HERE / "life.json").read_text(encoding="utf-8"))
+    return rows
 
 
 def word(status: str) -> str:
