@@ -82,9 +82,10 @@ class Conversation:
 
     def _act(self, move: Move) -> None:
         kind = move.__struct_config__.tag
+        if kind not in self._open:
+            self._fail(f"The move {kind} is not open.")
+            return
         try:
-            if kind not in self._open:
-                raise RefusedError("planner.closed", "this kind of move is not open")
             self._dispatch(move)
         except RefusedError as refusal:
             if refusal.spent:
