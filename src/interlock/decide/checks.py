@@ -138,7 +138,9 @@ def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
             if any(resource.kind != "file" for resource in _destroyed(view)):
                 yield _reason(Decision.DENY, 5, "floor.no_snapshot", view)
         case Reversibility.COMPENSABLE:
-            inverse = view.step.rollback.action if view.step.rollback else (manifest.inverse and manifest.inverse.action)
+            inverse = (
+                view.step.rollback.action if view.step.rollback else (manifest.inverse and manifest.inverse.action)
+            )
             if not inverse or inverse not in evidence.catalogue:
                 yield _reason(Decision.DENY, 5, "floor.no_inverse", view)
         case Reversibility.PURE:

@@ -196,4 +196,3 @@ def _below(key: str, resource: Touched) -> bool:
 
 def _reason(decision: Decision, code: str, view: View, field: str) -> Reason:
     return Reason(decision=decision, stage=_STAGE, code=code, step=view.step.id, field=field)
-

@@ -25,7 +25,14 @@ from interlock.artifact.errors import CodecError, ReferenceEvaluationError
 from interlock.artifact.label import Label, join
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
-from interlock.decide.checks import check_budget, check_floor, check_literals, check_plan_floor, check_scope, policy_requests
+from interlock.decide.checks import (
+    check_budget,
+    check_floor,
+    check_literals,
+    check_plan_floor,
+    check_scope,
+    policy_requests,
+)
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, actual_view, check_flow, static_view
 from interlock.decide.references import Labelled, is_literal

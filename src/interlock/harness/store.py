@@ -1,0 +1,429 @@
+"""The harness's state on one machine: SQLite in WAL mode, every change one durable transaction.
+
+Nothing here decides.  Statuses change only by an event that ``decide.life`` admits; a claim is a row that can be
+inserted once.  Values are stored as canonical bytes and read back through the codec, so a row that somebody edited
+by hand is an error and never a value.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from interlock.artifact import codec
+from interlock.artifact.errors import StateError
+from interlock.artifact.label import CLEAN, Label, join
+from interlock.artifact.plan import Plan
+from interlock.artifact.task import Budget, Task
+from interlock.artifact.verdict import Verdict
+from interlock.decide.life import Event, Status, transition
+from interlock.decide.references import Labelled
+
+_PREFIX = 4
+R = TypeVar("R", bound="Row")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS task (
+  id TEXT PRIMARY KEY, doc BLOB NOT NULL, received_doc BLOB NOT NULL, spent_doc BLOB NOT NULL,
+  loaded_doc BLOB NOT NULL,
+  frozen INTEGER NOT NULL DEFAULT 0, answer TEXT) STRICT;
+CREATE TABLE IF NOT EXISTS plan (
+  digest TEXT PRIMARY KEY, task TEXT NOT NULL, sequence INTEGER NOT NULL UNIQUE, status TEXT NOT NULL,
+  doc BLOB NOT NULL, verdict_doc BLOB NOT NULL, policy TEXT NOT NULL, manifests TEXT NOT NULL,
+  previews BLOB NOT NULL DEFAULT x'', shown_at INTEGER NOT NULL DEFAULT 0, envelope BLOB, grant_token BLOB,
+  context TEXT NOT NULL, created_at INTEGER NOT NULL, stopped TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE IF NOT EXISTS approval (
+  id TEXT PRIMARY KEY, plan TEXT NOT NULL, approver TEXT NOT NULL, envelope BLOB NOT NULL, expires_at INTEGER NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0, UNIQUE (plan, approver)) STRICT;
+CREATE TABLE IF NOT EXISTS claim (
+  plan TEXT NOT NULL, step TEXT NOT NULL, iteration INTEGER NOT NULL, state TEXT NOT NULL, lease_until INTEGER NOT NULL,
+  output BLOB, label_doc BLOB, before BLOB, after BLOB, touched BLOB, code TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (plan, step, iteration)) STRICT;
+CREATE TABLE IF NOT EXISTS carried (key TEXT PRIMARY KEY, label BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rate (class TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS incident (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, task TEXT NOT NULL, plan TEXT NOT NULL, code TEXT NOT NULL,
+  detail TEXT NOT NULL, closed_by TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '') STRICT;
+"""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the rows; artifacts stay canonical bytes until a property reads them."""
+
+
+class TaskRow(Row, frozen=True, kw_only=True):
+    """A task with what has become of it."""
+
+    doc: bytes
+    received_doc: bytes
+    spent_doc: bytes
+    loaded_doc: bytes
+    frozen: bool
+    answer: str | None
+
+    @property
+    def task(self) -> Task:
+        return codec.decode_canonical(self.doc, Task)
+
+    @property
+    def received(self) -> Label:
+        return codec.decode_canonical(self.received_doc, Label)
+
+    @property
+    def spent(self) -> Budget:
+        return codec.decode_canonical(self.spent_doc, Budget)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        return codec.decode_canonical(self.loaded_doc, tuple[str, ...])
+
+
+class PlanRow(Row, frozen=True, kw_only=True):
+    """A plan with what was decided on it; ``stopped`` is the code of what halted it."""
+
+    digest: str
+    task: str
+    sequence: int
+    status: Status
+    doc: bytes
+    verdict_doc: bytes
+    policy: str
+    manifests: str
+    previews: bytes
+    shown_at: int
+    envelope: bytes | None = None
+    grant_token: bytes | None = None
+    context: str
+    created_at: int
+    stopped: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        return codec.decode_canonical(self.doc, Plan)
+
+    @property
+    def verdict(self) -> Verdict:
+        return codec.decode_canonical(self.verdict_doc, Verdict)
+
+
+class ApprovalRow(Row, frozen=True, kw_only=True):
+    """One approval as it was received."""
+
+    id: str
+    approver: str
+    envelope: bytes
+    expires_at: int
+
+
+class ClaimRow(Row, frozen=True, kw_only=True):
+    """One started (plan, step, iteration): claimed, done, skipped, failed, unknown or undone."""
+
+    plan: str
+    step: str
+    iteration: int
+    state: str
+    lease_until: int
+    output: bytes | None
+    label_doc: bytes | None
+    before: bytes | None
+    after: bytes | None
+    touched: bytes | None
+    code: str
+
+    @property
+    def labelled(self) -> Labelled:
+        """The output with its label; null and clean where there was none."""
+        value = codec.parse(self.output, data=True) if self.output else None
+        label = codec.decode_canonical(self.label_doc, Label) if self.label_doc else CLEAN
+        return Labelled(value=value, label=label)
+
+
+class IncidentRow(Row, frozen=True, kw_only=True):
+    """One incident (I11)."""
+
+    id: int
+    at: int
+    task: str
+    plan: str
+    code: str
+    detail: str
+    closed_by: str
+    reason: str
+
+
+class Store:
+    """The database; safe for several processes and threads, one transaction at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One immediate transaction; nothing of it remains where it raises."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield self._db
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # ---- tasks
+
+    def put_task(self, task: Task, loaded: tuple[str, ...] = ()) -> None:
+        """Store a task, or its next revision."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO task (id, doc, received_doc, spent_doc, loaded_doc) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+                (task.id, codec.encode(task), codec.encode(CLEAN), codec.encode(nothing_spent()), codec.encode(loaded)),
+            )
+
+    def task(self, task_id: str) -> TaskRow:
+        """The task; raises ``StateError`` where there is none."""
+        rows = self._all(TaskRow, f"SELECT {_columns(TaskRow)} FROM task WHERE id = ?", task_id)
+        if not rows:
+            raise StateError("task.unknown", f"no task {task_id}", hint="run: interlock task list")
+        return rows[0]
+
+    def tasks(self) -> list[str]:
+        """The ids of all tasks, oldest first."""
+        return self._texts("SELECT id FROM task ORDER BY rowid")
+
+    def receive(self, task_id: str, label: Label) -> Label:
+        """Join a label into what the task's planner has received; it never shrinks."""
+        with self.transaction():
+            joined = join(self.task(task_id).received, label)
+            self._set_task(task_id, "received_doc", codec.encode(joined))
+        return joined
+
+    def load_groups(self, task_id: str, groups: tuple[str, ...]) -> None:
+        """Add groups to the task's loaded surface."""
+        with self.transaction():
+            loaded = sorted({*self.task(task_id).loaded, *groups})
+            self._set_task(task_id, "loaded_doc", codec.encode(loaded))
+
+    def spend(self, task_id: str, **amounts: int) -> Budget:
+        """Add to what the task has used, atomically (gate step 8); raises ``StateError`` over the budget."""
+        with self.transaction():
+            row = self.task(task_id)
+            spent = {name: getattr(row.spent, name) + amounts.get(name, 0) for name in Budget.__struct_fields__}
+            over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(row.task.budget, name)]
+            if over:
+                raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
+            budget = Budget(**{name: max(0, value) for name, value in spent.items()})
+            self._set_task(task_id, "spent_doc", codec.encode(budget))
+        return budget
+
+    def freeze(self, task_id: str, *, frozen: bool) -> None:
+        """Freeze or unfreeze a task."""
+        self._set_task(task_id, "frozen", int(frozen))
+
+    def answer(self, task_id: str, text: str) -> None:
+        """Store the planner's answer, which is unverified."""
+        self._set_task(task_id, "answer", text)
+
+    def _set_task(self, task_id: str, column: str, value: bytes | int | str) -> None:
+        with self.transaction() as db:
+            db.execute(f"UPDATE task SET {column} = ? WHERE id = ?", (value, task_id))  # noqa: S608 - our own names
+
+    # ---- plans
+
+    def next_sequence(self) -> int:
+        """A number that no plan of the workspace has had."""
+        return self._number("SELECT coalesce(max(sequence), 0) + 1 FROM plan")
+
+    def put_plan(self, row: PlanRow) -> None:
+        """Store a new plan; its digest and sequence are unique."""
+        with self.transaction() as db:
+            names = PlanRow.__struct_fields__
+            marks = ", ".join("?" * len(names))
+            db.execute(f"INSERT INTO plan ({', '.join(names)}) VALUES ({marks})", msgspec.structs.astuple(row))  # noqa: S608
+
+    def plan(self, digest: str) -> PlanRow:
+        """The plan with that digest, or with that unique prefix of it; raises ``StateError``."""
+        sql = f"SELECT {_columns(PlanRow)} FROM plan WHERE digest >= ? AND digest < ?"  # noqa: S608
+        rows = self._all(PlanRow, sql, digest, digest + "g")
+        if len(rows) != 1 or len(digest) < _PREFIX:
+            raise StateError(
+                "plan.unknown", f"{len(rows)} plans begin with {digest[:64]!r}", hint="run: interlock inbox"
+            )
+        return rows[0]
+
+    def plans(self, *, task: str = "", status: Status | None = None) -> list[PlanRow]:
+        """Plans in the order in which they were proposed."""
+        return self._all(
+            PlanRow,
+            f"SELECT {_columns(PlanRow)} FROM plan"  # noqa: S608
+            " WHERE (? = '' OR task = ?) AND (? = '' OR status = ?) ORDER BY sequence",
+            task, task, status or "", status or "",
+        )  # fmt: skip
+
+    def advance(self, digest: str, event: Event, *, stopped: str = "") -> Status:
+        """Let an event happen to a plan; raises ``StateError`` where its life does not admit it."""
+        with self.transaction() as db:
+            status = transition(self.plan(digest).status, event)
+            db.execute(
+                "UPDATE plan SET status = ?, stopped = CASE WHEN ? = '' THEN stopped ELSE ? END WHERE digest = ?",
+                (status, stopped, stopped, digest),
+            )
+        return status
+
+    def set_plan(self, digest: str, **columns: bytes | int) -> None:
+        """Set ``previews``, ``shown_at``, ``envelope`` or ``grant_token``."""
+        with self.transaction() as db:
+            for column in columns:
+                db.execute(f"UPDATE plan SET {column} = ? WHERE digest = ?", (columns[column], digest))  # noqa: S608
+
+    # ---- approvals
+
+    def put_approval(self, approval: str, plan: str, approver: str, envelope: bytes, expires_at: int) -> None:
+        """Store an approval; a second one by the same person for the same plan is a ``StateError``."""
+        try:
+            with self.transaction() as db:
+                db.execute(
+                    "INSERT INTO approval (id, plan, approver, envelope, expires_at) VALUES (?, ?, ?, ?, ?)",
+                    (approval, plan, approver, envelope, expires_at),
+                )
+        except sqlite3.IntegrityError:
+            raise StateError("approval.repeated", "this person, or this approval, was counted already") from None
+
+    def approvals(self, plan: str, now: int) -> list[ApprovalRow]:
+        """The unused approvals of a plan that have not expired."""
+        return self._all(
+            ApprovalRow,
+            f"SELECT {_columns(ApprovalRow)} FROM approval WHERE plan = ? AND used = 0 AND expires_at > ?",  # noqa: S608
+            plan, now,
+        )  # fmt: skip
+
+    def use_approvals(self, plan: str) -> None:
+        """Mark a plan's approvals as used: each works once."""
+        with self.transaction() as db:
+            db.execute("UPDATE approval SET used = 1 WHERE plan = ?", (plan,))
+
+    # ---- claims
+
+    def claim(self, plan: str, step: str, iteration: int, lease_until: int) -> None:
+        """Claim a step, once and for all (I4); raises ``StateError`` where it was claimed before."""
+        try:
+            with self.transaction() as db:
+                db.execute(
+                    "INSERT INTO claim (plan, step, iteration, state, lease_until) VALUES (?, ?, ?, 'claimed', ?)",
+                    (plan, step, iteration, lease_until),
+                )
+        except sqlite3.IntegrityError:
+            raise StateError("claim.taken", f"step {step} iteration {iteration} was started before") from None
+
+    def settle(self, plan: str, step: str, iteration: int, state: str, **columns: bytes | str) -> None:
+        """Say what became of a claim."""
+        with self.transaction() as db:
+            for column, value in {"state": state, **columns}.items():
+                db.execute(
+                    f"UPDATE claim SET {column} = ? WHERE plan = ? AND step = ? AND iteration = ?",  # noqa: S608
+                    (value, plan, step, iteration),
+                )
+
+    def claims(self, plan: str) -> list[ClaimRow]:
+        """What was started of a plan, in order."""
+        return self._all(ClaimRow, f"SELECT {_columns(ClaimRow)} FROM claim WHERE plan = ? ORDER BY rowid", plan)  # noqa: S608
+
+    # ---- labels that outlive a task, rates
+
+    def carried(self) -> dict[str, Label]:
+        """The labels that resources carry from earlier tasks."""
+        rows = self._all(_Carried, "SELECT key, label FROM carried")
+        return {row.key: codec.decode_canonical(row.label, Label) for row in rows}
+
+    def carry(self, key: str, label: Label) -> None:
+        """Join a label into what a resource carries."""
+        with self.transaction() as db:
+            rows = self._all(_Carried, "SELECT key, label FROM carried WHERE key = ?", key)
+            joined = join(label, *(codec.decode_canonical(row.label, Label) for row in rows))
+            db.execute("INSERT OR REPLACE INTO carried (key, label) VALUES (?, ?)", (key, codec.encode(joined)))
+
+    def hit_rate(self, rate: str, at: int) -> None:
+        """Count one use of a rate class."""
+        with self.transaction() as db:
+            db.execute("INSERT INTO rate (class, at) VALUES (?, ?)", (rate, at))
+
+    def rate_hits(self, rate: str, since: int) -> list[int]:
+        """The times of use of a rate class since then, oldest first."""
+        return self._numbers("SELECT at FROM rate WHERE class = ? AND at > ? ORDER BY at", rate, since)
+
+    # ---- incidents
+
+    def put_incident(self, at: int, task: str, plan: str, code: str, detail: str) -> int:
+        """Store an incident; its number."""
+        with self.transaction() as db:
+            cursor = db.execute(
+                "INSERT INTO incident (at, task, plan, code, detail) VALUES (?, ?, ?, ?, ?)",
+                (at, task, plan, code, detail),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def incidents(self, *, still_open: bool = False) -> list[IncidentRow]:
+        """Incidents, oldest first."""
+        return self._all(
+            IncidentRow,
+            f"SELECT {_columns(IncidentRow)} FROM incident WHERE ? = 0 OR closed_by = '' ORDER BY id",  # noqa: S608
+            int(still_open),
+        )
+
+    def close_incident(self, number: int, by: str, reason: str) -> None:
+        """Close an incident, once."""
+        with self.transaction() as db:
+            changed = db.execute(
+                "UPDATE incident SET closed_by = ?, reason = ? WHERE id = ? AND closed_by = ''", (by, reason, number)
+            )
+            if changed.rowcount != 1:
+                raise StateError("incident.unknown", f"no open incident {number}", hint="run: interlock incidents list")
+
+    def _all(self, kind: type[R], sql: str, *values: str | int) -> list[R]:
+        with self._lock:
+            cursor = self._db.execute(sql, values)
+            names = [column[0] for column in cursor.description]
+            return [msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False) for row in cursor]
+
+    def _texts(self, sql: str, *values: str | int) -> list[str]:
+        with self._lock:
+            return [str(row[0]) for row in self._db.execute(sql, values)]
+
+    def _numbers(self, sql: str, *values: str | int) -> list[int]:
+        with self._lock:
+            return [int(row[0]) for row in self._db.execute(sql, values)]
+
+    def _number(self, sql: str) -> int:
+        return self._numbers(sql)[0]
+
+
+class _Carried(Row, frozen=True, kw_only=True):
+    key: str
+    label: bytes
+
+
+def _columns(kind: type[Row]) -> str:
+    return ", ".join(kind.__struct_fields__)
+
+
+def nothing_spent() -> Budget:
+    """A budget of which nothing was used."""
+    return Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
