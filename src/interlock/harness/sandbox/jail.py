@@ -1,0 +1,200 @@
+"""The jail, layer by layer, seen from the child that locks itself in; each function is one numbered step.
+
+ (1) an identity of its own: no groups, a dedicated uid where the zygote is root;
+ (2) namespaces: user, mount, ipc, uts, cgroup and, unless the role holds the host's network, net; the pid
+     namespace was made by the zygote, so that the child is its first process and takes all others with it;
+ (3) a root of its own: an empty tmpfs, read-only binds of the runtime, the old root detached;
+ (4) the grants of this start: paths, and one listening socket for each host;
+ (5) descriptors: nothing but 0, 1, 2, the channel and the granted folders;
+ (6) limits, no capability, no new privileges, not dumpable, dead when the zygote dies;
+ (7) Landlock; (8) seccomp, last, because the other layers need what it forbids.
+
+Steps 1 to 3 need no grant, which is why a warm child has them behind it.  All of this runs before a single
+byte of user code, single-threaded; a layer that cannot be had raises ``OSError`` and ends the child.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from interlock.harness.sandbox import raw
+from interlock.harness.sandbox.profiles import (
+    CHANNEL,
+    MEBIBYTE,
+    REPORT,
+    JailSpec,
+    Limits,
+    Profile,
+    address_of,
+)
+
+JAIL: Final = "/jail"
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
+_READ: Final = _READ_FILE | _READ_DIR
+_CHANGE: Final = _WRITE_FILE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13 | _TRUNCATE
+_OF_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+_HANDLED: Final = ((1, 0x1FFF), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
+_BIND, _CONNECT = 1, 2
+_TCP_SINCE, _SCOPES_SINCE = 4, 6
+_LIBRARIES: Final = ("/lib", "/usr/lib", "/usr/local/lib")  # a program needs its loader from there
+
+
+def become(identity: int | None, inside: tuple[int, int]) -> None:
+    """(1) and the user namespace of (2): shed groups and uid, then appear as ``inside`` to oneself."""
+    if identity is not None:
+        os.setgroups([])
+        os.setresgid(identity, identity, identity)
+        os.setresuid(identity, identity, identity)
+        raw.prctl(4, 1)  # dumpable for as long as the id maps must be written
+    outside = (os.geteuid(), os.getegid())
+    raw.unshare(raw.NEW_USER)
+    Path("/proc/self/setgroups").write_text("deny", "ascii")
+    Path("/proc/self/uid_map").write_text(f"{inside[0]} {outside[0]} 1", "ascii")
+    Path("/proc/self/gid_map").write_text(f"{inside[1]} {outside[1]} 1", "ascii")
+
+
+def enter_namespaces(profile: Profile) -> None:
+    """(2) the other namespaces, each empty; a step's loopback interface is up."""
+    network = 0 if profile.network == "host" else raw.NEW_NET
+    raw.unshare(raw.NEW_NS | raw.NEW_IPC | raw.NEW_UTS | raw.NEW_CGROUP | network)
+    raw.call("sethostname", b"jail", 4)
+    if profile.network == "own":
+        raw.loopback_up()
+
+
+def build_root(profile: Profile, runtime: tuple[str, ...]) -> None:
+    """(3) an empty root in memory with the zygote's read-only runtime; then the old root is gone."""
+    raw.mount("none", "/", "none", raw.MS_REC | raw.MS_PRIVATE)
+    raw.mount("root", JAIL, "tmpfs", raw.MS_TMPFS, "mode=0755,size=1m,nr_inodes=1024")
+    for path in runtime:
+        make_mount_point(JAIL + path, folder=Path(path).is_dir())
+        raw.bind(path, JAIL + path)
+    for link in ("/lib", "/lib64", "/bin"):
+        if Path(link).is_symlink():
+            Path(JAIL + link).symlink_to(Path(link).readlink())
+    if profile.paths:
+        (Path(JAIL) / "tmp").mkdir(mode=0o700)
+        raw.mount("tmp", f"{JAIL}/tmp", "tmpfs", raw.MS_TMPFS, "mode=0700,size=64m,nr_inodes=16384")
+        _write_names()
+    raw.pivot_into(JAIL)
+
+
+def _write_names() -> None:
+    folder = Path(JAIL) / "etc"
+    folder.mkdir(exist_ok=True)
+    (folder / "nsswitch.conf").write_text("passwd: files\nhosts: files\n", "ascii")
+    (folder / "hosts").write_text("127.0.0.1 localhost\n", "ascii")
+    identity = f"{os.getuid()}:{os.getgid()}"
+    (folder / "passwd").write_text(f"step:x:{identity}::/tmp:/bin/sh\n", "ascii")
+
+
+def make_mount_point(path: str, *, folder: bool) -> None:
+    """An empty folder or file at ``path``, unless something stands there."""
+    Path(path if folder else os.path.dirname(path)).mkdir(parents=True, exist_ok=True)  # noqa: PTH120 - hot path
+    if not folder:
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444))
+
+
+def attach_grants(trees: list[tuple[str, int]]) -> None:
+    """(4) move each detached bind to its canonical path, outer ones first."""
+    for path, tree in trees:
+        if not os.path.lexists(path):
+            make_mount_point(path, folder=stat.S_ISDIR(os.fstat(tree).st_mode))
+        raw.attach(tree, path)
+        os.close(tree)
+
+
+def listen_for(spec: JailSpec) -> list[socket.socket]:
+    """(4) one listening socket for each granted host, which the step then finds by name in /etc/hosts."""
+    positions = {host: at for at, host in enumerate(dict.fromkeys(grant.host for grant in spec.hosts))}
+    lines = [f"{address_of(host, at)} {host}\n" for host, at in positions.items() if address_of(host, at) != host]
+    if lines:
+        with Path("/etc/hosts").open("a", encoding="ascii") as hosts:
+            hosts.writelines(lines)
+    found: list[socket.socket] = []
+    for grant in spec.hosts:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        found.append(listener)
+        raw.own_address(address := address_of(grant.host, positions[grant.host]))
+        listener.bind((address, grant.port))
+        listener.listen(128)
+    return found
+
+
+def arrange_descriptors(channel: int, outputs: list[int], kept: list[int]) -> list[int]:
+    """(5) 0 is /dev/null, 1 and 2 too or the given pipes, 3 the channel, then ``kept``; returns their numbers.
+
+    ``REPORT`` stays too: above every limit on open files, so that once closed it cannot come back.
+    """
+    sources = [0, *(outputs or [0, 0]), channel, *kept]
+    high = [fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, REPORT // 2) for source in sources]
+    for at, source in enumerate(high):
+        os.dup2(source, at, inheritable=at < CHANNEL)
+    os.closerange(len(sources), REPORT)
+    raw.call("close_range", REPORT + 1, 0xFFFF_FFFF, 0)
+    return list(range(CHANNEL + 1, len(sources)))
+
+
+def limit(profile: Profile, limits: Limits, *, programs: bool) -> None:
+    """(6) resource limits: the profile's, or the smaller or larger ones that this start names."""
+    memory = limits.memory or profile.memory
+    processes = limits.processes or (256 if programs else 64 if profile.threads else 1)
+    for kind, bound in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_NOFILE, limits.files or profile.files),
+        (resource.RLIMIT_FSIZE, limits.file_size or (1024 * MEBIBYTE if profile.paths else 0)),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_SIGPENDING, 256),
+        (resource.RLIMIT_CPU, limits.cpu or resource.RLIM_INFINITY),
+    ):
+        resource.setrlimit(kind, (bound, bound))
+
+
+def shed_power() -> None:
+    """(6) no capability, no new privileges, no dump, no life after the zygote."""
+    raw.clear_capabilities()
+    raw.prctl(38, 1)
+    raw.prctl(4, 0)
+    raw.prctl(1, signal.SIGKILL)
+
+
+def restrict(profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int, *, own_root: bool) -> None:
+    """(7) Landlock: read the runtime, use the grants, nothing else; declared TCP ports; no one to signal."""
+    handled = sum(bits for since, bits in _HANDLED if abi >= since)
+    ports = tuple(grant.port for grant in spec.hosts) if profile.network != "host" else spec.connect_ports
+    network = 0 if abi < _TCP_SINCE else _BIND if ports is None else _BIND | _CONNECT
+    ruleset = raw.landlock_ruleset(handled, network, 3 if abi >= _SCOPES_SINCE else 0, abi)
+    for path, access in _accesses(profile, spec, runtime, own_root=own_root):
+        valid = handled if os.path.isdir(path) else handled & _OF_FILES  # noqa: PTH112 - hot path
+        raw.landlock_allow_path(ruleset, path, access & valid)
+    for port in ports or () if network else ():
+        raw.landlock_allow_port(ruleset, port, _CONNECT)
+    raw.landlock_restrict(ruleset)
+    os.close(ruleset)
+
+
+def _accesses(
+    profile: Profile, spec: JailSpec, runtime: tuple[str, ...], *, own_root: bool
+) -> Iterator[tuple[str, int]]:
+    runs = _EXECUTE if spec.programs else 0
+    for path in runtime:
+        yield path, _READ | (runs if path.startswith(_LIBRARIES) else 0)
+    for path in spec.packages:
+        yield path, _READ
+    for path in spec.programs:
+        yield path, _READ | _EXECUTE
+    for grant in spec.paths:
+        yield grant.path, _READ | (_CHANGE if grant.write else 0) | (_EXECUTE if grant.execute else 0)
+    if profile.paths and own_root:
+        yield from (("/tmp", _READ | _CHANGE), ("/etc", _READ), ("/dev", _READ_FILE | _WRITE_FILE))  # noqa: S108

@@ -1,0 +1,210 @@
+"""What each kind of confined process may do, and the messages between supervisor, zygote and child.
+
+All are frozen values.  A ``Profile`` is fixed by the role; a ``JailSpec`` is what one start adds to it, and it
+can only add what the role admits: paths, programs and hosts for a step, ports for a helper.
+
+>>> PROFILES["planner"].network, PROFILES["step"].paths
+('none', True)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from interlock.artifact.errors import SandboxError
+
+Role = Literal["planner", "executor", "step", "analyst", "gateway", "proxy", "notifier"]
+Network = Literal["none", "own", "host"]
+Mode = Literal["serve", "script", "probe"]
+
+MEBIBYTE: Final = 1 << 20
+CHANNEL: Final = 3  # the child's one channel
+REPORT: Final = 1000  # the child's way to say that it is locked down; above any limit on open files
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role admits at most; ``entry`` names the function that the child runs after lock-down."""
+
+    role: Role
+    entry: str
+    network: Network = "none"
+    paths: bool = False
+    opens_watched: bool = False
+    threads: bool = False
+    memory: int = 1024 * MEBIBYTE
+    files: int = 64
+    pool: int = 0
+
+
+PROFILES: Final[dict[Role, Profile]] = {
+    profile.role: profile
+    for profile in (
+        Profile(role="planner", entry="interlock.planner.main:serve", opens_watched=True),
+        Profile(role="executor", entry="interlock.executor.core_main:serve", opens_watched=True),
+        Profile(
+            role="step",
+            entry="interlock.executor.step_main:serve",
+            network="own",
+            paths=True,
+            threads=True,
+            memory=4096 * MEBIBYTE,
+            files=512,
+            pool=2,
+        ),
+        Profile(
+            role="analyst",
+            entry="interlock.analyst.main:serve",
+            opens_watched=True,
+            threads=True,
+            memory=4096 * MEBIBYTE,
+        ),
+        Profile(role="gateway", entry="interlock.outside.gateway:serve", network="host", threads=True),
+        Profile(role="proxy", entry="interlock.outside.proxy:serve", network="host", threads=True, files=960),
+        Profile(role="notifier", entry="interlock.outside.notifier:serve", network="host", threads=True),
+    )
+}
+
+
+class PathGrant(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A canonical absolute path of an existing file or directory, bound at the same path in the jail."""
+
+    path: str
+    write: bool = False
+    execute: bool = False
+
+
+class HostGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """A host, found by this name (or IPv4 address) and at this port by the step, and nowhere else."""
+
+    host: str
+    port: int
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Resource limits of one child; 0 keeps the profile's. Bytes, seconds of CPU, and counts."""
+
+    memory: int = 0
+    cpu: int = 0
+    file_size: int = 0
+    files: int = 0
+    processes: int = 0
+
+
+class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What one start adds to its role's profile; empty adds nothing.
+
+    ``programs`` are absolute paths (files or folders) that may be executed, read-only.  ``packages`` are
+    read-only folders that stand last on the child's module path.  ``connect_ports`` bounds a helper's TCP
+    connections; ``None`` leaves them to the helper.
+    """
+
+    paths: tuple[PathGrant, ...] = ()
+    programs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    hosts: tuple[HostGrant, ...] = ()
+    connect_ports: tuple[int, ...] | None = ()
+    limits: Limits = Limits()
+    mode: Mode = "serve"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Supervisor to zygote, with the descriptors report, channel and, where ``outputs``, two pipe ends."""
+
+    identity: int
+    spec: JailSpec
+    outputs: bool = False
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """Supervisor to zygote, once: the role, the read-only runtime, and whether a missing layer is accepted."""
+
+    role: Role
+    runtime: tuple[str, ...]
+    pool: int
+    reduced: bool
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """Zygote to supervisor: it can start children, without the layers that ``missing`` names; or why not."""
+
+    missing: tuple[str, ...] = ()
+    code: str = ""
+    message: str = ""
+
+
+class Exited(msgspec.Struct, frozen=True, kw_only=True):
+    """Zygote to supervisor: the child of order ``identity`` has ended with this wait status."""
+
+    identity: int
+    status: int
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
+    """Child to supervisor: locked down, or the stable code of why not.
+
+    Comes with the descriptors pidfd, memory, listener (unless notification is missing) and one listening
+    socket for each granted host, in their order.  ``canaries`` watched calls follow; the refusal of the last
+    one is the supervisor's word to go.
+    """
+
+    canaries: int = 0
+    missing: tuple[str, ...] = ()
+    code: str = ""
+    message: str = ""
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A critical forbidden system call: who tried what. ``detail`` is the child's own text, never trusted."""
+
+    role: Role
+    pid: int
+    syscall: str
+    arguments: tuple[int, ...] = ()
+    detail: str = ""
+
+
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_CANONICAL: Final = re.compile(r"(/(?!\.{1,2}(/|\Z))[^/\0]+)+")
+_RESERVED: Final = ("/proc", "/sys", "/dev", "/etc")
+
+
+def check_spec(profile: Profile, spec: JailSpec, runtime: tuple[str, ...]) -> None:
+    """Raise ``SandboxError`` where ``spec`` asks for what the role, or any role, may not be given."""
+    if (spec.paths or spec.programs or spec.hosts or spec.packages) and not profile.paths:
+        raise SandboxError("sandbox.grant_role", f"a {profile.role} takes no grants")
+    for path in (*(grant.path for grant in spec.paths), *spec.programs, *spec.packages):
+        if not _CANONICAL.fullmatch(path) or _within(path, _RESERVED):
+            raise SandboxError("sandbox.grant_path", "a granted path is not canonical or is reserved")
+    for grant in spec.paths:
+        if grant.write and any(overlaps(grant.path, part) for part in (*runtime, *spec.programs, *spec.packages)):
+            raise SandboxError(
+                "sandbox.grant_runtime",
+                "a writable path holds, or lies in, code that confined processes run",
+                hint="install interlock outside the workspace, or grant its subfolders",
+            )
+    if spec.limits.files >= REPORT:
+        raise SandboxError("sandbox.limit", f"more than {REPORT - 1} open files")
+    for host in spec.hosts:
+        if not _HOST_NAME.fullmatch(host.host) or not 0 < host.port < 1 << 16:
+            raise SandboxError("sandbox.grant_host", "a granted host is not a canonical name and port")
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether one of two canonical paths is the other or lies in it."""
+    return _within(one, (other,)) or _within(other, (one,))
+
+
+def _within(path: str, folders: tuple[str, ...]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def address_of(host: str, position: int) -> str:
+    """Where the step finds its ``position``-th granted host: its own IPv4 address, or one on loopback."""
+    try:
+        return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        return f"127.77.{position >> 8}.{(position & 255) + 1}"

@@ -1,0 +1,270 @@
+"""The zygote: a clean process, exec'd with an empty environment, that imports one role's code and forks it.
+
+It is trusted, holds no secret, and reads from nobody but the supervisor: once a child has said that it is
+warm, the zygote never reads from it again.  It sees the host's files only to bind what an order grants.  When
+the supervisor's end of the control socket closes it ends, and every child dies with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import importlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from interlock.artifact.errors import InterlockError, SandboxError
+from interlock.harness.sandbox import child, raw
+from interlock.harness.sandbox.child import Bequest, World
+from interlock.harness.sandbox.jail import JAIL, become, make_mount_point
+from interlock.harness.sandbox.profiles import PROFILES, Exited, Hello, JailSpec, Locked, Order, Profile, Setup
+
+_BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/usr"  # noqa: S108 - any folder: what covers it is private
+_HOST: Final = "/host"
+_DEDICATED: Final = 1_900_000_000
+_WHOLE_RANGE: Final = 4_294_967_295
+_MAX_DESCRIPTORS: Final = 8
+
+
+class Warm(msgspec.Struct, frozen=True, kw_only=True):
+    """A child that waits for its order, one level below the zygote."""
+
+    pid: int
+    pidfd: int
+    orders: socket.socket
+
+
+def main() -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    setup = msgspec.msgpack.decode(control.recv(1 << 18), type=Setup)
+    try:
+        zygote = Zygote(control, setup)
+    except (OSError, InterlockError) as error:
+        code, text = child.described(error)
+        control.send(msgspec.msgpack.encode(Hello(code=code, message=text)))
+        os._exit(1)
+    control.send(msgspec.msgpack.encode(Hello(missing=zygote.world.missing)))
+    zygote.serve()
+    os._exit(0)
+
+
+class Zygote:
+    """One role's zygote: ``world`` is what all of its children share."""
+
+    def __init__(self, control: socket.socket, setup: Setup) -> None:
+        self._control = control
+        self._profile = PROFILES[setup.role]
+        self._pool_size = setup.pool
+        self._entry_error = _import_entry(self._profile)
+        self._settle_process()
+        self._host = -1
+        self.world = self._make_world(setup)
+        self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._pool: deque[Warm] = deque()
+        self._running: dict[int, tuple[int, int]] = {}
+        self._poll = select.poll()
+        self._poll.register(control.fileno(), select.POLLIN)
+        gc.collect()
+        gc.freeze()
+
+    @staticmethod
+    def _settle_process() -> None:
+        if len(os.listdir("/proc/self/task")) != 1:
+            raise SandboxError("sandbox.threads", "a module of the child's own code has started a thread")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        os.umask(0o022)
+        gc.disable()
+
+    def _make_world(self, setup: Setup) -> World:
+        missing: list[str] = []
+        inside = (os.geteuid(), os.getegid())
+        privileged = _own_mounts(self._control, inside, missing)
+        if not missing:
+            self._host = _template(setup.runtime)
+        if (abi := raw.landlock_abi()) == 0:
+            missing.append("landlock")
+        if missing and not setup.reduced:
+            raise SandboxError(
+                "sandbox.layer_missing",
+                f"this machine offers no {' and no '.join(missing)}",
+                hint="`interlock doctor` says what is missing",
+            )
+        return World(
+            profile=self._profile,
+            runtime=tuple(path for path in setup.runtime if os.path.lexists(path)),
+            identity=inside,
+            dedicated=privileged,
+            missing=tuple(missing),
+            abi=abi,
+        )
+
+    def serve(self) -> None:
+        """Take orders until the supervisor's end closes."""
+        self._fill()
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor != self._control.fileno():
+                    self._reap(descriptor)
+                elif not self._take_order():
+                    return
+            if not select.select([self._control], [], [], 0)[0]:
+                self._fill()
+
+    def _fill(self) -> None:
+        while len(self._pool) < self._pool_size:
+            self._pool.append(self._fork(dedicated=self.world.dedicated))
+
+    def _take_order(self) -> bool:
+        body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        if not body:
+            return False
+        order = msgspec.msgpack.decode(body, type=Order)
+        try:
+            self._start(order, descriptors)
+        except (OSError, InterlockError) as error:
+            code, text = child.described(error)
+            with socket.socket(fileno=os.dup(descriptors[0])) as reporting:
+                reporting.send(msgspec.msgpack.encode(Locked(code=code, message=text)))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _start(self, order: Order, descriptors: list[int]) -> None:
+        if order.spec.mode == "serve" and self._entry_error:
+            raise SandboxError("sandbox.entry", f"the {self._profile.role}'s code: {self._entry_error}")
+        warm = self._pool.popleft() if self._pool else self._fork(dedicated=self.world.dedicated)
+        try:
+            targets, trees = self._bind(order.spec, warm)
+        except OSError:
+            self._pool.appendleft(warm)
+            raise
+        self._running[warm.pidfd] = (warm.pid, order.identity)
+        body = msgspec.msgpack.encode(Bequest(order=order, targets=tuple(targets)))
+        socket.send_fds(warm.orders, [body], [*descriptors, *trees])
+        warm.orders.close()
+        for tree in trees:
+            os.close(tree)
+
+    def _bind(self, spec: JailSpec, warm: Warm) -> tuple[list[str], list[int]]:
+        """The detached binds of an order's grants, outer ones first, for this child's identity."""
+        wanted = {grant.path: _attributes(grant.write, grant.execute) for grant in spec.paths}
+        wanted |= {path: raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV for path in (*spec.packages, *spec.programs)}
+        if not self.world.namespaces:
+            if spec.programs or spec.hosts:
+                raise SandboxError("sandbox.reduced", "without namespaces a step gets neither programs nor hosts")
+            return [], []
+        targets = sorted(wanted)
+        namespace = os.open(f"/proc/{warm.pid}/ns/user", os.O_RDONLY) if self.world.dedicated and targets else None
+        return targets, [raw.detached(self._host, path, wanted[path], namespace) for path in targets]
+
+    def _fork(self, *, dedicated: bool) -> Warm:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if self.world.namespaces:
+            raw.unshare(raw.NEW_PID)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._control.close()
+            identity = _free_identity(int(os.readlink("/proc/self"))) if dedicated else None
+            child.live(theirs, self.world, identity)
+        if self.world.namespaces:
+            raw.call("setns", self._own_pids, raw.NEW_PID)
+        theirs.close()
+        pidfd = os.pidfd_open(pid)
+        self._poll.register(pidfd, select.POLLIN)
+        ours.recv(1)
+        return Warm(pid=pid, pidfd=pidfd, orders=ours)
+
+    def _reap(self, pidfd: int) -> None:
+        self._poll.unregister(pidfd)
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
+        self._pool = deque(warm for warm in self._pool if warm.pidfd != pidfd)
+        if pidfd in self._running and result is not None:
+            _, identity = self._running.pop(pidfd)
+            status = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+            self._control.send(msgspec.msgpack.encode(Exited(identity=identity, status=status)))
+
+
+def _import_entry(profile: Profile) -> str:
+    """Import the role's code before any fork; a failure is told to whoever wants to start it."""
+    try:
+        module, function = profile.entry.split(":")
+        getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        return str(error)
+    return ""
+
+
+def _own_mounts(control: socket.socket, inside: tuple[int, int], missing: list[str]) -> bool:
+    """A mount namespace, by privilege or through a user namespace; whether it took privilege."""
+    try:
+        raw.unshare(raw.NEW_NS)
+    except OSError:
+        try:
+            become(None, inside)
+            raw.unshare(raw.NEW_NS | raw.NEW_PID)
+            _enter_pid_namespace(control)
+        except OSError:
+            missing.append("namespaces")
+        return False
+    return os.geteuid() == 0
+
+
+def _enter_pid_namespace(control: socket.socket) -> None:
+    """Go on as the first process of a pid namespace of our own, to which alone setns may return us."""
+    if (pid := os.fork()) == 0:
+        raw.prctl(1, signal.SIGKILL)
+        return
+    control.close()
+    _, status = os.waitpid(pid, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _template(runtime: tuple[str, ...]) -> int:
+    """Pivot into a root that shows the runtime read-only, /proc, and the host's root below a descriptor."""
+    base = next(folder for folder in _BASE if Path(folder).is_dir())
+    raw.mount("none", "/", "none", raw.MS_REC | raw.MS_SLAVE)
+    raw.mount("template", base, "tmpfs", raw.MS_TMPFS, "mode=0755,size=1m")
+    for path in runtime:
+        if not os.path.lexists(path):
+            continue
+        source = os.path.realpath(path)
+        make_mount_point(base + path, folder=Path(source).is_dir())
+        device = path.startswith("/dev/")
+        raw.bind(source, base + path, raw.NO_SUID | (raw.NO_EXEC if device else raw.READ_ONLY | raw.NO_DEV))
+    for link in ("/lib", "/lib64", "/bin"):
+        if Path(link).is_symlink():
+            Path(base + link).symlink_to(Path(link).readlink())
+    for folder in ("/proc", _HOST, JAIL):
+        Path(base + folder).mkdir()
+    raw.bind("/proc", f"{base}/proc")
+    os.chdir(base)
+    raw.call("pivot_root", b".", _HOST[1:].encode())
+    os.chdir("/")
+    return os.open(_HOST, os.O_PATH | os.O_CLOEXEC)
+
+
+def _attributes(write: bool, execute: bool) -> int:
+    return raw.NO_SUID | raw.NO_DEV | (0 if write else raw.READ_ONLY) | (0 if execute else raw.NO_EXEC)
+
+
+def _free_identity(pid: int) -> int:
+    """A uid that no other live child of this machine has: its pid counted from a base inside our uid range."""
+    first, _, length = (int(word) for word in Path("/proc/self/uid_map").read_text("ascii").split()[:3])
+    if length == _WHOLE_RANGE:
+        return _DEDICATED + pid
+    return first + length // 2 + pid % (length // 2)

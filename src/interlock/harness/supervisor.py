@@ -1,0 +1,291 @@
+"""The supervisor: starts confined children through zygotes, watches what they try, and ends them.
+
+It guarantees that ``start`` returns only a child that is locked down and whose canaries were all refused; that
+a critical forbidden system call is told to ``on_violation`` before the child gets its refusal; that ``kill``
+ends a child with everything it started; and that closing the supervisor, or the death of its process, ends
+all children.  It never runs a child's code and reads nothing from a child but what the kernel reports of it.
+
+>>> with Supervisor(on_violation=print) as supervisor:  # doctest: +SKIP
+...     child = supervisor.start("planner")
+...     child.channel.sendall(b"...")
+...     child.wait(5)
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from interlock.artifact.errors import SandboxError
+from interlock.harness.sandbox.profiles import (
+    PROFILES,
+    Exited,
+    Hello,
+    JailSpec,
+    Locked,
+    Order,
+    Role,
+    Setup,
+    Violation,
+    check_spec,
+)
+from interlock.harness.sandbox.runtime import module_path, runtime_paths
+from interlock.harness.sandbox.watch import Watch
+
+START_SECONDS: Final = 10.0
+_MAX_DESCRIPTORS: Final = 250
+_BOOT: Final = (
+    "import sys; sys.path[:0] = {paths!r}; sys.dont_write_bytecode = True; "
+    "import interlock.harness.sandbox.zygote as zygote; zygote.main()"
+)
+
+
+class Child:
+    """One confined process. ``channel`` is the supervisor's end; everything else is what is known of it."""
+
+    def __init__(self, role: Role, spec: JailSpec, channel: socket.socket, outputs: tuple[int, int] | None) -> None:
+        self.role: Final = role
+        self.spec: Final = spec
+        self.channel: Final = channel
+        self.stdout, self.stderr = outputs or (-1, -1)
+        self.reduced: tuple[str, ...] = ()
+        self.listeners: dict[tuple[str, int], int] = {}
+        self.pidfd = -1
+        self.watch: Watch | None = None
+        self._status: int | None = None
+        self._ended = threading.Event()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id as the supervisor sees it, -1 once it has been reaped."""
+        for line in Path(f"/proc/self/fdinfo/{self.pidfd}").read_text("ascii").splitlines():
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+        return -1
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        return self.watch.violations if self.watch else ()
+
+    def kill(self) -> None:
+        """End the child and, as it is the first of its pid namespace, everything that it started."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except OSError:
+            return
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, or minus the signal; raises ``TimeoutError`` after ``timeout`` seconds."""
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"the {self.role} is still running")
+        return self._status if self._status is not None else -signal.SIGKILL
+
+    def close(self) -> None:
+        """Kill it and let go of every descriptor of it."""
+        self.kill()
+        self.channel.close()
+        for descriptor in (self.pidfd, self.stdout, self.stderr, *self.listeners.values()):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.pidfd = self.stdout = self.stderr = -1
+        self.listeners = {}
+
+    def ended(self, status: int) -> None:
+        self._status = status
+        self._ended.set()
+
+
+class _Zygote:
+    """A running zygote and the children whose end it will report."""
+
+    def __init__(self, role: Role, *, pool: int, reduced: bool) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control: Final = ours
+        self.children: dict[int, Child] = {}
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        boot = _BOOT.format(paths=module_path())
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", boot, str(theirs.fileno())],
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        setup = Setup(role=role, runtime=runtime_paths(role), pool=pool, reduced=reduced)
+        ours.send(msgspec.msgpack.encode(setup))
+        body = ours.recv(1 << 16)
+        if not body:
+            raise SandboxError("sandbox.zygote", f"the {role}'s zygote ended with {self._process.wait()}")
+        hello = msgspec.msgpack.decode(body, type=Hello)
+        if hello.code:
+            self.close()
+            raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
+        self.missing: Final = hello.missing
+
+    def order(self, child: Child, descriptors: list[int], *, outputs: bool) -> None:
+        with self._lock:
+            identity = next(self._numbers)
+            self.children[identity] = child
+            body = msgspec.msgpack.encode(Order(identity=identity, spec=child.spec, outputs=outputs))
+            socket.send_fds(self.control, [body], descriptors)
+
+    def hear(self) -> bool:
+        """Take one report of an ended child; ``False`` where the zygote, and so every child, is gone."""
+        body = self.control.recv(1 << 16)
+        if not body:
+            for child in self.children.values():
+                child.ended(-signal.SIGKILL)
+            return False
+        report = msgspec.msgpack.decode(body, type=Exited)
+        self.children.pop(report.identity).ended(report.status)
+        return True
+
+    def close(self) -> None:
+        self.control.shutdown(socket.SHUT_RDWR)
+        self._process.wait()
+
+
+class Supervisor:
+    """Starts, watches and ends confined children; a context manager that ends all of them with it.
+
+    ``on_violation`` is called in the supervisor's own thread, one call at a time, and should be quick.  With
+    ``unsafe_reduced`` a machine without namespaces, or without Landlock, or whose one seccomp listener is
+    taken, is accepted; ``Child.reduced`` then names what is missing, for the log and every receipt.
+    """
+
+    def __init__(
+        self,
+        on_violation: Callable[[Violation], None],
+        *,
+        unsafe_reduced: bool = False,
+        pools: dict[Role, int] | None = None,
+    ) -> None:
+        self._on_violation = on_violation
+        self._reduced = unsafe_reduced
+        self._pools = pools or {}
+        self._zygotes: dict[Role, _Zygote] = {}
+        self._starting = threading.Lock()
+        self._wake, self._woken = socket.socketpair()
+        self._poll = select.epoll()
+        self._poll.register(self._woken.fileno(), select.EPOLLIN)
+        self._watched: dict[int, _Zygote | Watch] = {}
+        self._thread = threading.Thread(target=self._attend, name="interlock-supervisor", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every zygote, and with it every child."""
+        self._wake.close()
+        self._thread.join()
+        for zygote in self._zygotes.values():
+            zygote.close()
+            zygote.hear()
+            zygote.control.close()
+        self._zygotes.clear()
+        self._poll.close()
+        self._woken.close()
+
+    def warm(self, role: Role) -> tuple[str, ...]:
+        """Start the role's zygote ahead of its first child; returns the layers that are missing."""
+        return self._zygote(role).missing
+
+    def start(self, role: Role, spec: JailSpec | None = None, *, pipes: bool = False) -> Child:
+        """A locked-down child of ``role``; with ``pipes`` its output is readable at ``stdout`` and ``stderr``.
+
+        Raises ``SandboxError``: a layer or grant that cannot be had, a probe that got through, or no answer
+        within ``START_SECONDS``.
+        """
+        spec = spec or JailSpec()
+        check_spec(PROFILES[role], spec, runtime_paths(role))
+        zygote = self._zygote(role)
+        channel, theirs = socket.socketpair()
+        reporting, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        out, err = (os.pipe(), os.pipe()) if pipes else ((-1, -1), (-1, -1))
+        child = Child(role, spec, channel, (out[0], err[0]) if pipes else None)
+        given = [report.fileno(), theirs.fileno(), *((out[1], err[1]) if pipes else ())]
+        try:
+            zygote.order(child, given, outputs=pipes)
+            for descriptor in given[2:]:
+                os.close(descriptor)
+            theirs.close()
+            report.close()
+            with reporting:
+                self._admit(child, zygote, reporting)
+        except BaseException:
+            child.close()
+            raise
+        return child
+
+    def _admit(self, child: Child, zygote: _Zygote, reporting: socket.socket) -> None:
+        """Read the child's one report, refuse its canaries, and put it under watch."""
+        reporting.settimeout(START_SECONDS)
+        try:
+            body, descriptors, _, _ = socket.recv_fds(reporting, 1 << 16, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        except TimeoutError:
+            raise SandboxError("sandbox.timeout", f"the {child.role} did not lock down in time") from None
+        if not body:
+            raise SandboxError("sandbox.died", f"the {child.role} ended before it was locked down")
+        locked = msgspec.msgpack.decode(body, type=Locked)
+        if locked.code:
+            raise SandboxError(locked.code, locked.message)
+        child.reduced = zygote.missing + locked.missing
+        child.pidfd, memory, *rest = descriptors
+        listener = rest.pop(0) if "notification" not in child.reduced else -1
+        child.listeners = {(host.host, host.port): at for host, at in zip(child.spec.hosts, rest, strict=True)}
+        child.watch = Watch(child.role, child.spec, child.pidfd, listener, memory, self._on_violation)
+        if listener >= 0:
+            child.watch.refuse_canaries(locked.canaries, START_SECONDS)
+            self._watched[listener] = child.watch
+            self._poll.register(listener, select.EPOLLIN)
+
+    def _zygote(self, role: Role) -> _Zygote:
+        with self._starting:
+            found = self._zygotes.get(role)
+            if found is None:
+                pool = self._pools.get(role, PROFILES[role].pool)
+                found = self._zygotes[role] = _Zygote(role, pool=pool, reduced=self._reduced)
+                self._watched[found.control.fileno()] = found
+                self._poll.register(found.control.fileno(), select.EPOLLIN)
+            return found
+
+    def _attend(self) -> None:
+        while True:
+            for descriptor, events in self._poll.poll():
+                if descriptor == self._woken.fileno():
+                    return
+                self._serve(descriptor, events)
+
+    def _serve(self, descriptor: int, events: int) -> None:
+        source = self._watched[descriptor]
+        alive = source.hear() if events & select.EPOLLIN else False
+        if alive:
+            return
+        self._poll.unregister(descriptor)
+        del self._watched[descriptor]
+        if isinstance(source, Watch):
+            source.close()
+        else:
+            source.hear()
+            self._zygotes = {role: zygote for role, zygote in self._zygotes.items() if zygote is not source}
