@@ -1,0 +1,82 @@
+"""Arguments held to their manifest's schema: names, types, bounds, choices, pattern. Unknown names are refused.
+
+The gate checks what is known when a plan is decided, the step checks all of it before it acts.  A pattern is
+an ASCII regular expression of the manifest's author, bounded in length and matched against the whole value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from interlock.artifact.action import Argument, Manifest
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import InterlockError
+
+
+class ArgumentError(InterlockError):
+    """An argument outside its manifest's schema; the message names the argument, never its value."""
+
+
+def is_literal(value: Json) -> bool:
+    """Whether a plan's argument is a literal: no object in it has a key that starts with ``$``."""
+    match value:
+        case Mapping():
+            return all(not key.startswith("$") and is_literal(item) for key, item in value.items())
+        case list() | tuple():
+            return all(is_literal(item) for item in value)
+        case _:
+            return True
+
+
+def validate(manifest: Manifest, arguments: Mapping[str, Json], *, unresolved: Collection[str] = ()) -> None:
+    """Raise ``ArgumentError`` for the first argument that the manifest does not admit.
+
+    ``unresolved`` names arguments that are present but not known yet: their values are not looked at.
+    """
+    for name in arguments:
+        if name not in manifest.arguments:
+            raise ArgumentError("argument.unknown", f"{manifest.reference} has no argument {name[:64]!r}")
+    for name, schema in manifest.arguments.items():
+        if name in arguments and name not in unresolved:
+            _value(name, schema, arguments[name])
+        elif name not in arguments and schema.required:
+            raise ArgumentError("argument.missing", f"{manifest.reference} needs the argument {name!r}")
+
+
+def _value(name: str, schema: Argument, value: Json) -> None:
+    if not _has_type(schema, value):
+        raise ArgumentError("argument.type", f"the argument {name!r} is not of type {schema.type}")
+    if isinstance(value, str | list | dict) and len(value) > schema.max_length:
+        raise ArgumentError("argument.length", f"the argument {name!r} is longer than {schema.max_length}")
+    if isinstance(value, int) and not _in_range(schema, value):
+        raise ArgumentError("argument.range", f"the argument {name!r} is out of its range")
+    items: list[Json] = value if isinstance(value, list) else [value]
+    if schema.choices and not all(isinstance(item, str) and item in schema.choices for item in items):
+        raise ArgumentError("argument.choice", f"the argument {name!r} is none of its choices")
+    if schema.pattern and not all(isinstance(item, str) and _matches(schema.pattern, item) for item in items):
+        raise ArgumentError("argument.pattern", f"the argument {name!r} does not have its pattern")
+
+
+def _has_type(schema: Argument, value: Json) -> bool:
+    match schema.type:
+        case "string":
+            return isinstance(value, str)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+        case "list":
+            kind = str if schema.items == "string" else int
+            return isinstance(value, list) and all(type(item) is kind for item in value)
+        case "object":
+            return isinstance(value, dict)
+
+
+def _in_range(schema: Argument, value: int) -> bool:
+    low, high = schema.minimum, schema.maximum
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return re.fullmatch(pattern, value, re.ASCII) is not None
