@@ -88,7 +88,7 @@ def _step(index: int, call: dict[str, Any], actions: dict[str, dict[str, Any]]) 
 
 
 def _ask_model(query: str, tools: list[dict[str, Any]]) -> dict[str, Any]:
-    import needle  # noqa: PLC0415 - loads 36 MB of weights
+    import needle
 
     with _one_at_a_time:
         agent = needle.Needle(tools=tools, auto_date=False)
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object, **named: object) -> None:
         """Tests read what they assert, not a log."""
 
 

@@ -64,7 +64,7 @@ def read(text: str) -> Move:
     """The move in a model's text, which may have words or a code fence around it; raises ``CodecError``."""
     start, end = text.find("{"), text.rfind("}")
     raw = text[start : end + 1] if 0 <= start < end else text
-    return codec.decode(raw.encode("utf-8", "surrogatepass"), Turn).move
+    return codec.decode(raw.encode(), Turn).move
 
 
 def schema(proposal: bytes, moves: Collection[str]) -> bytes:
