@@ -29,18 +29,20 @@ def is_literal(value: Json) -> bool:
             return True
 
 
-def validate(manifest: Manifest, arguments: Mapping[str, Json], *, unresolved: Collection[str] = ()) -> None:
-    """Raise ``ArgumentError`` for the first argument that the manifest does not admit.
+def validate(manifest: Manifest, arguments: Mapping[str, Json]) -> None:
+    """Raise ``ArgumentError`` for the first argument that the manifest does not admit."""
+    validate_known(manifest, arguments, arguments.keys())
 
-    ``unresolved`` names arguments that are present but not known yet: their values are not looked at.
-    """
-    for name in arguments:
+
+def validate_known(manifest: Manifest, known: Mapping[str, Json], names: Collection[str]) -> None:
+    """As ``validate`` for the arguments ``names``, of which only those in ``known`` have a value yet."""
+    for name in names:
         if name not in manifest.arguments:
             raise ArgumentError("argument.unknown", f"{manifest.reference} has no argument {name[:64]!r}")
     for name, schema in manifest.arguments.items():
-        if name in arguments and name not in unresolved:
-            _value(name, schema, arguments[name])
-        elif name not in arguments and schema.required:
+        if name in known:
+            _value(name, schema, known[name])
+        elif name not in names and schema.required:
             raise ArgumentError("argument.missing", f"{manifest.reference} needs the argument {name!r}")
 
 
