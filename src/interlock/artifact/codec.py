@@ -3,10 +3,11 @@
 The domain is I-JSON (RFC 7493) without floats: integers of at most 53 bits, strings in NFC without hidden
 characters, keys of the basic plane, bounded depth, size and counts.  ``encode`` writes the canonical form of
 RFC 8785 over that domain; ``decode`` reads any spelling of a value (what a model writes), and
-``decode_canonical`` only the canonical one (what is signed).  Each refusal has a stable code.
+``decode_canonical`` only the canonical one (what is signed), in which every field is spelled out, so that a
+value has one spelling and one digest.  Each refusal has a stable code.
 
-Strings of *data* (what a tool returned) may hold any Unicode text but lone surrogates: such values travel
-labelled, and are made visible where a person reads them.
+Strings of *data* (what a tool returned) may hold any Unicode text but lone surrogates, as long as the whole
+admits: such values travel labelled, and are made visible where a person reads them.
 
 >>> encode({"b": 1, "a": ["x"]})
 b'{"a":["x"],"b":1}'
@@ -40,6 +41,7 @@ else:
     Json = Any  # msgspec has no recursive aliases; ``parse`` has already held the value to the domain.
 
 T = TypeVar("T")
+_Path: TypeAlias = "tuple[_Path, str | int] | None"
 
 Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Identifier: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}\Z")]
@@ -48,9 +50,8 @@ Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cn", "Zl", "Zp"})
-_HIDDEN_MARKS = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
-)
+_BLANK_MARKS = [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0]
+_HIDDEN_MARKS = frozenset([*_BLANK_MARKS, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -107,11 +108,12 @@ def decode_canonical(raw: bytes, kind: type[T], *, limit: int = MAX_BYTES, data:
         value = None
     if not exact:
         parse(raw, limit=limit, data=data)  # A precise reason where there is one.
-        raise CodecError(
-            "codec.not_canonical", "the bytes are not the canonical form (RFC 8785) of their value"
-        )
+        raise CodecError("codec.not_canonical", "the bytes are not the canonical form (RFC 8785) of their value")
     check(value, data=data)
-    return convert(value, kind)
+    found = convert(value, kind)
+    if _encoder.encode(found) != raw:
+        raise CodecError("codec.not_canonical", f"a {kind.__name__} with a field left out to mean its default")
+    return found
 
 
 def convert(value: Json, kind: type[T]) -> T:
@@ -130,55 +132,63 @@ def builtin(value: object) -> Json:
 
 def check(value: Json, *, data: bool = False) -> None:
     """Hold a parsed value to the domain; raises ``CodecError`` with the path of the first offence."""
-    _walk(value, "$", 0, data)
+    _walk(value, None, 0, data)
 
 
-def _walk(value: object, path: str, depth: int, data: bool) -> None:
-    match value:
-        case None | bool():
-            return
-        case str():
-            _text(value, path, data)
-        case int():
-            if not -MAX_INTEGER <= value <= MAX_INTEGER:
-                raise CodecError("codec.integer", f"an integer beyond 53 bits at {path}")
-        case dict() | list():
-            container = cast("dict[str, object] | list[object]", value)
-            if depth >= MAX_DEPTH:
-                raise CodecError("codec.depth", f"nested deeper than {MAX_DEPTH} levels")
-            _container(container, path, depth + 1, data)
-        case _:
-            raise CodecError(
-                "codec.float", f"a number that is no integer at {path}", hint="use integers of minor units"
-            )
+def _walk(value: object, path: _Path, depth: int, data: bool) -> None:
+    kind = type(value)
+    if kind is str:
+        _text(cast("str", value), path, data)
+    elif kind is dict or kind is list:
+        _container(cast("dict[str, object] | list[object]", value), path, depth + 1, data)
+    elif kind is int:
+        if not -MAX_INTEGER <= cast("int", value) <= MAX_INTEGER:
+            raise CodecError("codec.integer", f"an integer beyond 53 bits at {_spelled(path)}")
+    elif value is not None and kind is not bool:
+        raise CodecError(
+            "codec.float", f"a number that is no integer at {_spelled(path)}", hint="use integers of minor units"
+        )
 
 
-def _container(value: dict[str, object] | list[object], path: str, depth: int, data: bool) -> None:
+def _container(value: dict[str, object] | list[object], path: _Path, depth: int, data: bool) -> None:
+    if depth > MAX_DEPTH:
+        raise CodecError("codec.depth", f"nested deeper than {MAX_DEPTH} levels")
     if len(value) > MAX_ITEMS:
-        raise CodecError("codec.count", f"more than {MAX_ITEMS} items at {path}")
+        raise CodecError("codec.count", f"more than {MAX_ITEMS} items at {_spelled(path)}")
     if isinstance(value, list):
         for index, item in enumerate(value):
-            _walk(item, f"{path}[{index}]", depth, data)
+            _walk(item, (path, index), depth, data)
         return
     for key, item in value.items():
         _text(key, path, data=False)
         if not key.isascii() and max(key) > "\uffff":
-            raise CodecError("codec.key", f"a key outside the basic plane at {path}")
-        _walk(item, f"{path}.{key}", depth, data)
+            raise CodecError("codec.key", f"a key outside the basic plane at {_spelled(path)}")
+        _walk(item, (path, key), depth, data)
 
 
-def _text(value: str, path: str, data: bool) -> None:
-    if len(value) > MAX_STRING:
-        raise CodecError("codec.string", f"a string of {len(value)} characters at {path[:200]}")
-    if not value.isascii() and _SURROGATE.search(value):
-        raise CodecError("codec.surrogate", f"a lone surrogate at {path[:200]}")
+def _text(value: str, path: _Path, data: bool) -> None:
+    if len(value) > MAX_STRING and not data:
+        raise CodecError("codec.string", f"a string of {len(value)} characters at {_spelled(path)}")
+    if value.isascii() and (data or value.isprintable()):
+        return
+    if _SURROGATE.search(value):
+        raise CodecError("codec.surrogate", f"a lone surrogate at {_spelled(path)}")
     if data:
         return
     found = hidden(value)
     if found:
-        raise CodecError("codec.hidden", f"the hidden character U+{ord(found):04X} at {path[:200]}")
-    if not value.isascii() and not unicodedata.is_normalized("NFC", value):
-        raise CodecError("codec.unnormalised", f"text that is not in NFC at {path[:200]}")
+        raise CodecError("codec.hidden", f"the hidden character U+{ord(found):04X} at {_spelled(path)}")
+    if not unicodedata.is_normalized("NFC", value):
+        raise CodecError("codec.unnormalised", f"text that is not in NFC at {_spelled(path)}")
+
+
+def _spelled(path: _Path) -> str:
+    """A path such as ``$.steps[0].id``; built only for an error, and cut, because keys are a stranger's words."""
+    parts: list[str] = []
+    while path is not None:
+        path, key = path
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    return ("$" + "".join(reversed(parts)))[:200]
 
 
 def hidden(value: str) -> str | None:
@@ -187,9 +197,7 @@ def hidden(value: str) -> str | None:
         match = _ASCII_CONTROL.search(value)
         return match.group() if match else None
     for char in value:
-        if char not in "\n\t" and (
-            unicodedata.category(char) in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN_MARKS
-        ):
+        if char not in "\n\t" and (unicodedata.category(char) in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN_MARKS):
             return char
     return None
 
@@ -217,11 +225,10 @@ def _integer(digits: str) -> int:
 
 
 def _no_float(spelled: str) -> NoReturn:
-    raise CodecError(
-        "codec.float", f"the number {spelled[:32]} is no integer", hint="use integers of minor units"
-    )
+    raise CodecError("codec.float", f"the number {spelled[:32]} is no integer", hint="use integers of minor units")
 
 
 def _without_values(text: str) -> str:
-    """msgspec quotes an offending enum value; a message must not carry values."""
-    return re.sub(r"Invalid enum value .*? - at", "Invalid enum value - at", text)[:300]
+    """msgspec quotes offending values and a stranger's field names; a message carries neither."""
+    text = re.sub(r"^Invalid (enum )?value .*?( - at `\$[^`]*`)?\Z", r"Invalid value\2", text, flags=re.DOTALL)
+    return re.sub(r"unknown field `(?!\w{1,64}`).*?`( - at `\$[^`]*`)?\Z", r"unknown field\1", text, flags=re.DOTALL)

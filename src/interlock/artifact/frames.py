@@ -7,6 +7,7 @@ one, or an end of stream inside one is a ``ChannelError``; an end of stream betw
 from __future__ import annotations
 
 import array
+import os
 import socket
 import struct
 
@@ -44,6 +45,8 @@ def receive_descriptors(sock: socket.socket, count: int) -> list[int]:
     """Receive exactly ``count`` descriptors, close-on-exec; raises ``ChannelError`` otherwise."""
     data, found, flags, _ = socket.recv_fds(sock, 1, count, socket.MSG_CMSG_CLOEXEC)
     if len(found) != count or data != b"\0" or flags & socket.MSG_CTRUNC:
+        for descriptor in found:
+            os.close(descriptor)
         raise ChannelError("channel.descriptors", f"{len(found)} descriptors where {count} were expected")
     return list(found)
 

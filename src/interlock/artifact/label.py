@@ -70,8 +70,6 @@ def join(*labels: Label) -> Label:
 def join_all(labels: Iterable[Label]) -> Label:
     """As ``join``, over an iterable."""
     found = list(labels)
-    if len(found) == 1:
-        return found[0]
     return Label(
         confidentiality=max(
             (label.confidentiality for label in found), key=_RANK.__getitem__, default=Confidentiality.PUBLIC

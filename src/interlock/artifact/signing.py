@@ -1,8 +1,10 @@
 """in-toto Statements (v1) in DSSE envelopes (v1.0) with Ed25519, and the keyring that says whose word counts.
 
 Sources: DSSE protocol 1.0 (pre-authentication encoding), in-toto Attestation Framework Statement v1, RFC 8032.
-``keyid`` only narrows the search; what counts is that a *trusted* key, valid at the given time and holding the
-role, verifies.  Verification comes before parsing.  Unlike the framework's default, unknown fields are refused.
+``keyid`` says which trusted key to try and nothing more; what counts is that this key, valid at the given time
+and holding the role, verifies.  Verification comes before parsing.  Stricter than the frameworks: unknown fields,
+an absent ``keyid``, and any spelling of an envelope but the one that ``sign`` writes are refused, so that a signed
+artifact has exactly one form and any changed byte is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from interlock.artifact import codec
 from interlock.artifact.codec import Digest, Identifier, Json, Millis, Value
-from interlock.artifact.errors import SignatureError
+from interlock.artifact.errors import CodecError, SignatureError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -30,11 +32,17 @@ Role = Literal["harness", "approver", "witness", "executor"]
 T = TypeVar("T")
 
 
+class DigestSet(Value, frozen=True, kw_only=True):
+    """in-toto's DigestSet with the one algorithm that counts here."""
+
+    sha256: Digest
+
+
 class Subject(Value, frozen=True, kw_only=True):
     """What a statement is about."""
 
     name: str
-    digest: Mapping[Literal["sha256"], Digest]
+    digest: DigestSet
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,9 +55,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Signature(Value, frozen=True, kw_only=True):
-    """One signature; ``keyid`` is a hint and nothing more."""
+    """One signature by the key whose id is ``keyid``."""
 
-    keyid: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    keyid: Digest
     sig: Annotated[str, msgspec.Meta(max_length=128)]
 
 
@@ -72,6 +80,10 @@ class PublicKey(Value, frozen=True, kw_only=True):
     not_after: Millis | None = None
     revoked_from: Millis | None = None
 
+    def __post_init__(self) -> None:
+        if self.id != key_id(bytes.fromhex(self.public)):
+            raise ValueError("the id is not the SHA-256 of the public key")
+
     def valid_at(self, at: int) -> bool:
         """Whether a signature made at ``at`` counts; one made before a revocation still does."""
         ends = [end for end in (self.not_after, self.revoked_from) if end is not None]
@@ -82,6 +94,10 @@ class Keyring(Value, frozen=True, kw_only=True):
     """The keys that somebody trusts."""
 
     keys: Annotated[tuple[PublicKey, ...], msgspec.Meta(max_length=1024)] = ()
+
+    def __post_init__(self) -> None:
+        if len({key.id for key in self.keys}) != len(self.keys):
+            raise ValueError("a key stands twice, so that its revocation could be passed by")
 
     def candidates(self, role: Role, at: int) -> tuple[PublicKey, ...]:
         """The keys that may speak in ``role`` at ``at``."""
@@ -137,7 +153,10 @@ def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
 
 
 def sign(signer: Signer, kind: str, subject: str, predicate: Value) -> bytes:
-    """An envelope (canonical bytes) by ``signer`` that states ``predicate`` about the digest ``subject``."""
+    """An envelope (canonical bytes) by ``signer`` that states ``predicate`` about the digest ``subject``.
+
+    Raises ``CodecError`` where the statement is too large for anybody to verify.
+    """
     statement = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": kind, "digest": {"sha256": subject}}],
@@ -145,6 +164,8 @@ def sign(signer: Signer, kind: str, subject: str, predicate: Value) -> bytes:
         "predicate": predicate,
     }
     payload = codec.encode(statement)
+    if len(payload) > codec.MAX_BYTES:
+        raise CodecError("codec.size", f"a statement of {len(payload)} bytes, allowed are {codec.MAX_BYTES}")
     signature = {"keyid": signer.id, "sig": _b64(signer.sign(pae(payload)))}
     return codec.encode({"payload": _b64(payload), "payloadType": PAYLOAD_TYPE, "signatures": [signature]})
 
@@ -160,7 +181,7 @@ def verify(
     4. The predicate is exactly one ``as_type``.
     """
     # (1) Bounds before anything is believed.
-    envelope = codec.decode_canonical(raw, Envelope, limit=4 * codec.MAX_BYTES)
+    envelope = codec.decode_canonical(raw, Envelope, limit=2 * codec.MAX_BYTES, data=True)
     payload = _unb64(envelope.payload)
     # (2) Signatures before any parsing of what they cover.
     signed_by = _signers(pae(payload), envelope.signatures, keyring.candidates(role, at))
@@ -175,20 +196,14 @@ def verify(
         raise SignatureError("signature.kind", f"a statement of another kind than {kind}")
     # (4) Exactly the predicate's type.
     predicate = codec.convert(statement.predicate, as_type)
-    return Verified(_MINT, predicate, statement.subject[0].digest["sha256"], signed_by)
+    return Verified(_MINT, predicate, statement.subject[0].digest.sha256, signed_by)
 
 
-def _signers(
-    message: bytes, signatures: tuple[Signature, ...], keys: tuple[PublicKey, ...]
-) -> tuple[PublicKey, ...]:
-    found: dict[str, PublicKey] = {}
-    for signature in signatures:
-        raw = _unb64(signature.sig)
-        for key in sorted(keys, key=lambda key: key.id != signature.keyid):
-            if key.public not in found and _verifies(key, message, raw):
-                found[key.public] = key
-                break
-    return tuple(found.values())
+def _signers(message: bytes, signatures: tuple[Signature, ...], keys: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
+    """The distinct keys that signed; two signatures by one key are one."""
+    trusted = {key.id: key for key in keys}
+    raw = {signature.keyid: _unb64(signature.sig) for signature in signatures}
+    return tuple(trusted[id_] for id_, sig in raw.items() if id_ in trusted and _verifies(trusted[id_], message, sig))
 
 
 def _verifies(key: PublicKey, message: bytes, signature: bytes) -> bool:
@@ -204,7 +219,11 @@ def _b64(raw: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
+    """Standard base64 in its one spelling: padded, without whitespace, unused bits zero (RFC 4648, section 3.5)."""
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise SignatureError("signature.base64", "text that is not base64") from None
+        raw = b""
+    if _b64(raw) != text:
+        raise SignatureError("signature.base64", "text that is not base64 in its one spelling")
+    return raw
