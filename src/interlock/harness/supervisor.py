@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ import msgspec
 from interlock.artifact.errors import SandboxError
 from interlock.harness.sandbox.profiles import (
     PROFILES,
+    Bequest,
     Exited,
     Hello,
     JailSpec,
@@ -39,6 +41,7 @@ from interlock.harness.sandbox.profiles import (
     Role,
     Setup,
     Violation,
+    Warm,
     check_spec,
 )
 from interlock.harness.sandbox.runtime import module_path, runtime_paths
@@ -46,6 +49,9 @@ from interlock.harness.sandbox.watch import Watch
 
 START_SECONDS: Final = 10.0
 _MAX_DESCRIPTORS: Final = 250
+_REPORTS: Final = msgspec.msgpack.Decoder(Warm | Exited)
+_LOCKED: Final = msgspec.msgpack.Decoder(Locked)
+_ENCODER: Final = msgspec.msgpack.Encoder()
 _BOOT: Final = (
     "import sys; sys.path[:0] = {paths!r}; sys.dont_write_bytecode = True; "
     "import interlock.harness.sandbox.zygote as zygote; zygote.main()"
@@ -114,8 +120,11 @@ class _Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control: Final = ours
         self.children: dict[int, Child] = {}
+        self.filled: Final = threading.Event()
+        self._warm: deque[tuple[int, socket.socket]] = deque()
+        self._dead: set[int] = set()
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(-1, -1)
         boot = _BOOT.format(paths=module_path())
         with theirs:
             self._process = subprocess.Popen(
@@ -139,27 +148,60 @@ class _Zygote:
             raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
         self.missing: Final = hello.missing
 
-    def order(self, child: Child, descriptors: list[int], *, outputs: bool) -> None:
+    def order(self, child: Child, descriptors: list[int], *, outputs: bool) -> Callable[[], None]:
+        """Give a warm child, or else a fresh one, its start; returns what is left to do once it runs.
+
+        What must be bound goes by way of the zygote; a start without paths reaches the warm child directly.
+        """
+        spec = child.spec
+        identity, orders = self._take_warm()
+        self.children[identity] = child
+        if orders is None or spec.paths or spec.programs or spec.packages:
+            if orders is not None:
+                orders.close()
+            self._send(Order(identity=identity, spec=spec, outputs=outputs), descriptors)
+            return lambda: None
+        with orders:
+            socket.send_fds(orders, [_ENCODER.encode(Bequest(spec=spec, outputs=outputs))], descriptors)
+        return lambda: self._send(Order(identity=identity), [])
+
+    def _take_warm(self) -> tuple[int, socket.socket | None]:
         with self._lock:
-            identity = next(self._numbers)
-            self.children[identity] = child
-            body = msgspec.msgpack.encode(Order(identity=identity, spec=child.spec, outputs=outputs))
-            socket.send_fds(self.control, [body], descriptors)
+            while self._warm:
+                identity, orders = self._warm.popleft()
+                if identity not in self._dead:
+                    return identity, orders
+                orders.close()
+            return next(self._numbers), None
+
+    def _send(self, order: Order, descriptors: list[int]) -> None:
+        with self._lock:
+            socket.send_fds(self.control, [_ENCODER.encode(order)], descriptors)
 
     def hear(self) -> bool:
-        """Take one report of an ended child; ``False`` where the zygote, and so every child, is gone."""
-        body = self.control.recv(1 << 16)
+        """Take one report of the zygote; ``False`` where it, and so every child, is gone."""
+        body, found, _, _ = socket.recv_fds(self.control, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
         if not body:
             for child in self.children.values():
                 child.ended(-signal.SIGKILL)
             return False
-        report = msgspec.msgpack.decode(body, type=Exited)
-        self.children.pop(report.identity).ended(report.status)
+        match _REPORTS.decode(body):
+            case Warm(identity=identity):
+                self._warm.append((identity, socket.socket(fileno=found[0])))
+                self.filled.set()
+            case Exited(identity=identity, status=status):
+                child = self.children.pop(identity, None)
+                if child is None:
+                    self._dead.add(identity)
+                else:
+                    child.ended(status)
         return True
 
     def close(self) -> None:
         self.control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
+        for _, orders in self._warm:
+            orders.close()
 
 
 class Supervisor:
@@ -207,9 +249,12 @@ class Supervisor:
         self._poll.close()
         self._woken.close()
 
-    def warm(self, role: Role) -> tuple[str, ...]:
-        """Start the role's zygote ahead of its first child; returns the layers that are missing."""
-        return self._zygote(role).missing
+    def warm(self, role: Role, timeout: float = START_SECONDS) -> tuple[str, ...]:
+        """Have the role's zygote, and where it keeps a pool one warm child, ready; returns missing layers."""
+        zygote = self._zygote(role)
+        if self._pools.get(role, PROFILES[role].pool):
+            zygote.filled.wait(timeout)
+        return zygote.missing
 
     def start(self, role: Role, spec: JailSpec | None = None, *, pipes: bool = False) -> Child:
         """A locked-down child of ``role``; with ``pipes`` its output is readable at ``stdout`` and ``stderr``.
@@ -226,13 +271,14 @@ class Supervisor:
         child = Child(role, spec, channel, (out[0], err[0]) if pipes else None)
         given = [report.fileno(), theirs.fileno(), *((out[1], err[1]) if pipes else ())]
         try:
-            zygote.order(child, given, outputs=pipes)
+            settle = zygote.order(child, given, outputs=pipes)
             for descriptor in given[2:]:
                 os.close(descriptor)
             theirs.close()
             report.close()
             with reporting:
                 self._admit(child, zygote, reporting)
+            settle()
         except BaseException:
             child.close()
             raise
@@ -247,7 +293,7 @@ class Supervisor:
             raise SandboxError("sandbox.timeout", f"the {child.role} did not lock down in time") from None
         if not body:
             raise SandboxError("sandbox.died", f"the {child.role} ended before it was locked down")
-        locked = msgspec.msgpack.decode(body, type=Locked)
+        locked = _LOCKED.decode(body)
         if locked.code:
             raise SandboxError(locked.code, locked.message)
         child.reduced = zygote.missing + locked.missing

@@ -7,6 +7,7 @@ channel, the granted folders, an empty environment and its module path, and no w
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import json
 import linecache
@@ -15,14 +16,14 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 
 from interlock.artifact import frames
 from interlock.artifact.errors import InterlockError, SandboxError
-from interlock.harness.sandbox import jail, probes, raw
-from interlock.harness.sandbox.profiles import CHANNEL, REPORT, JailSpec, Locked, Order, Profile
+from interlock.harness.sandbox import jail, probes, raw, rehearsal
+from interlock.harness.sandbox.profiles import CHANNEL, REPORT, Bequest, JailSpec, Locked, Profile
 from interlock.harness.sandbox.syscall_rules import program
 
 CRASHED: Final = 70  # EX_SOFTWARE
@@ -39,17 +40,23 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     dedicated: bool
     missing: tuple[str, ...]
     abi: int
+    entry_error: str
+    pooled: bool
 
     @property
     def namespaces(self) -> bool:
         return "namespaces" not in self.missing
 
 
-class Bequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Zygote to child: the order, and the targets of the detached binds that come behind its descriptors."""
+class Prepared(NamedTuple):
+    """What a child has behind it when its order comes."""
 
-    order: Order
-    targets: tuple[str, ...]
+    memory: int
+    ruleset: int
+    failure: str
+
+
+BEQUESTS: Final = msgspec.msgpack.Decoder(Bequest)
 
 
 def live(orders: socket.socket, world: World, identity: int | None) -> NoReturn:
@@ -71,34 +78,40 @@ def _life(orders: socket.socket, world: World, identity: int | None) -> int:
     os.environ.clear()
     os.setsid()
     memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
-    failure = ""
+    ruleset, failure = -1, ""
     try:
         if world.namespaces:
             jail.become(identity, world.identity)
             jail.enter_namespaces(world.profile)
             jail.build_root(world.profile, world.runtime)
-        raw.drop_capabilities()
-        raw.prctl(1, signal.SIGKILL)
+        ruleset = jail.make_ruleset(world.profile, world.runtime, world.abi, own_root=world.namespaces)
+        jail.shed_power()
     except OSError as error:
         failure = f"{error.filename or 'a layer'}: {errno.errorcode.get(error.errno or 0, 'error')}"
+    if world.pooled:
+        rehearsal.rehearse(world.profile, world.missing)
     orders.send(b"w")
     body, descriptors, _, _ = socket.recv_fds(orders, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
     if not body:
         return 0
-    bequest = msgspec.msgpack.decode(body, type=Bequest)
-    return _start(world, bequest, descriptors, memory, failure)
+    return _start(world, BEQUESTS.decode(body), descriptors, Prepared(memory, ruleset, failure))
 
 
-def _start(world: World, bequest: Bequest, descriptors: list[int], memory: int, failure: str) -> int:
+def _start(world: World, bequest: Bequest, descriptors: list[int], prepared: Prepared) -> int:
     report, channel, *rest = descriptors
     os.dup2(report, REPORT, inheritable=False)
-    outputs, trees = (rest[:2], rest[2:]) if bequest.order.outputs else ([], rest)
-    spec = bequest.order.spec
+    outputs, trees = (rest[:2], rest[2:]) if bequest.outputs else ([], rest)
+    spec = bequest.spec
     try:
-        if failure:
-            raise SandboxError("sandbox.layer", failure)
-        sent = [os.pidfd_open(os.getpid()), memory, *_grant(world, spec, list(zip(bequest.targets, trees, strict=True)))]
+        if prepared.failure:
+            raise SandboxError("sandbox.layer", prepared.failure)
+        if spec.mode == "serve" and world.entry_error:
+            raise SandboxError("sandbox.entry", f"the {world.profile.role}'s code: {world.entry_error}")
+        listening = _grant(world, spec, list(zip(bequest.targets, trees, strict=True)))
+        if prepared.ruleset >= 0:
+            jail.restrict(prepared.ruleset, world.profile, spec, world.runtime, world.abi)
         granted = [os.open(grant.path, os.O_PATH | os.O_CLOEXEC) for grant in spec.paths]
+        sent = [os.pidfd_open(os.getpid()), prepared.memory, *listening]
         numbers = jail.arrange_descriptors(channel, outputs, [*granted, *sent])
         _lock(world, spec, numbers[len(granted) :])
     except (OSError, InterlockError) as error:
@@ -106,6 +119,7 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], memory: int, 
         socket.socket(fileno=REPORT).send(msgspec.msgpack.encode(Locked(code=code, message=text)))
         return CRASHED
     directories = dict(zip((grant.path for grant in spec.paths), numbers, strict=False))
+    gc.enable()
     return _run(spec.mode, world.profile, spec, directories)
 
 
@@ -121,17 +135,14 @@ def _grant(world: World, spec: JailSpec, trees: list[tuple[str, int]]) -> list[i
         return []
     jail.attach_grants(trees)
     listeners = jail.listen_for(spec)
-    raw.seal_root()
     return [listener.detach() for listener in listeners]
 
 
 def _lock(world: World, spec: JailSpec, sent: list[int]) -> None:
-    """Steps (6) to (8), the direct probes, the report, and the watched probes."""
+    """Steps (6) and (8), the direct probes, the report, and the watched probes."""
     profile = world.profile
     jail.limit(profile, spec.limits, programs=bool(spec.programs))
-    jail.shed_power()
-    if world.abi:
-        jail.restrict(profile, spec, world.runtime, world.abi, own_root=world.namespaces)
+    raw.clear_capabilities()
     notify = "notification" not in world.missing
     listener = raw.seccomp_install(program(profile, spec, notify=notify), listen=notify)
     _report(profile, sent, listener)

@@ -21,7 +21,7 @@ import resource
 import signal
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -143,58 +143,68 @@ def arrange_descriptors(channel: int, outputs: list[int], kept: list[int]) -> li
     return list(range(CHANNEL + 1, len(sources)))
 
 
+def shed_power() -> None:
+    """(6) what needs no order: nothing to gain by exec, no dump, no locked memory, no life after the zygote."""
+    raw.drop_capabilities()
+    raw.prctl(38, 1)  # no new privileges
+    raw.prctl(4, 0)  # not dumpable
+    raw.prctl(1, signal.SIGKILL)
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        resource.setrlimit(kind, (0, 0))
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (256, 256))
+
+
 def limit(profile: Profile, limits: Limits, *, programs: bool) -> None:
     """(6) resource limits: the profile's, or the smaller or larger ones that this start names."""
-    memory = limits.memory or profile.memory
     processes = limits.processes or (256 if programs else 64 if profile.threads else 1)
     for kind, bound in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_AS, limits.memory or profile.memory),
         (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_NOFILE, limits.files or profile.files),
         (resource.RLIMIT_FSIZE, limits.file_size or (1024 * MEBIBYTE if profile.paths else 0)),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-        (resource.RLIMIT_SIGPENDING, 256),
         (resource.RLIMIT_CPU, limits.cpu or resource.RLIM_INFINITY),
     ):
         resource.setrlimit(kind, (bound, bound))
 
 
-def shed_power() -> None:
-    """(6) no capability, no new privileges, no dump, no life after the zygote."""
-    raw.clear_capabilities()
-    raw.prctl(38, 1)
-    raw.prctl(4, 0)
-    raw.prctl(1, signal.SIGKILL)
-
-
-def restrict(profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int, *, own_root: bool) -> None:
-    """(7) Landlock: read the runtime, use the grants, nothing else; declared TCP ports; no one to signal."""
-    handled = sum(bits for since, bits in _HANDLED if abi >= since)
-    ports = tuple(grant.port for grant in spec.hosts) if profile.network != "host" else spec.connect_ports
-    network = 0 if abi < _TCP_SINCE else _BIND if ports is None else _BIND | _CONNECT
+def make_ruleset(profile: Profile, runtime: tuple[str, ...], abi: int, *, own_root: bool) -> int:
+    """(7) the part of the Landlock rules that needs no grant: read the runtime, signal no one; -1 without it."""
+    if not abi:
+        return -1
+    handled, network = handled_files(abi), _BIND | _CONNECT if abi >= _TCP_SINCE else 0
     ruleset = raw.landlock_ruleset(handled, network, 3 if abi >= _SCOPES_SINCE else 0, abi)
-    for path, access in _accesses(profile, spec, runtime, own_root=own_root):
-        valid = handled if os.path.isdir(path) else handled & _OF_FILES  # noqa: PTH112 - hot path
-        raw.landlock_allow_path(ruleset, path, access & valid)
-    for port in ports or () if network else ():
+    own = (("/tmp", _READ | _CHANGE), ("/etc", _READ), ("/dev", _READ_FILE | _WRITE_FILE))  # noqa: S108
+    _allow(ruleset, abi, [*((path, _READ) for path in runtime), *(own if profile.paths and own_root else ())])
+    return ruleset
+
+
+def restrict(ruleset: int, profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int) -> None:
+    """(7) add the grants and the declared TCP ports, and let nothing else through from here on."""
+    _allow(ruleset, abi, _granted(spec, runtime))
+    ports = spec.connect_ports if profile.network == "host" else tuple(grant.port for grant in spec.hosts)
+    for port in ports if abi >= _TCP_SINCE else ():
         raw.landlock_allow_port(ruleset, port, _CONNECT)
     raw.landlock_restrict(ruleset)
     os.close(ruleset)
 
 
-def _accesses(
-    profile: Profile, spec: JailSpec, runtime: tuple[str, ...], *, own_root: bool
-) -> Iterator[tuple[str, int]]:
-    runs = _EXECUTE if spec.programs else 0
-    for path in runtime:
-        yield path, _READ | (runs if path.startswith(_LIBRARIES) else 0)
+def handled_files(abi: int) -> int:
+    return sum(bits for since, bits in _HANDLED if abi >= since)
+
+
+def _allow(ruleset: int, abi: int, accesses: Iterable[tuple[str, int]]) -> None:
+    handled = handled_files(abi)
+    for path, access in accesses:
+        valid = handled if os.path.isdir(path) else handled & _OF_FILES  # noqa: PTH112 - hot path
+        raw.landlock_allow_path(ruleset, path, access & valid)
+
+
+def _granted(spec: JailSpec, runtime: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    if spec.programs:
+        yield from ((path, _READ | _EXECUTE) for path in runtime if path.startswith(_LIBRARIES))
     for path in spec.packages:
         yield path, _READ
     for path in spec.programs:
         yield path, _READ | _EXECUTE
     for grant in spec.paths:
         yield grant.path, _READ | (_CHANGE if grant.write else 0) | (_EXECUTE if grant.execute else 0)
-    if profile.paths and own_root:
-        yield from (("/tmp", _READ | _CHANGE), ("/etc", _READ), ("/dev", _READ_FILE | _WRITE_FILE))  # noqa: S108

@@ -98,25 +98,40 @@ class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one start adds to its role's profile; empty adds nothing.
 
     ``programs`` are absolute paths (files or folders) that may be executed, read-only.  ``packages`` are
-    read-only folders that stand last on the child's module path.  ``connect_ports`` bounds a helper's TCP
-    connections; ``None`` leaves them to the helper.
+    read-only folders that stand last on the child's module path.  ``connect_ports`` are the only
+    TCP ports to which a helper may connect, on kernels whose Landlock knows TCP (6.7 and later).
     """
 
     paths: tuple[PathGrant, ...] = ()
     programs: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     hosts: tuple[HostGrant, ...] = ()
-    connect_ports: tuple[int, ...] | None = ()
+    connect_ports: tuple[int, ...] = ()
     limits: Limits = Limits()
     mode: Mode = "serve"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Supervisor to zygote, with the descriptors report, channel and, where ``outputs``, two pipe ends."""
+    """Supervisor to zygote: give child ``identity``, or a fresh one where it is negative, this start.
+
+    Comes with the descriptors report, channel and, where ``outputs``, two pipe ends.  Without ``spec`` it says
+    that the supervisor has used the warm child by itself, and comes alone.
+    """
 
     identity: int
+    spec: JailSpec | None = None
+    outputs: bool = False
+
+
+class Bequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Zygote, or where nothing must be bound the supervisor, to a warm child, with an order's descriptors.
+
+    ``targets`` are the paths of the detached binds that follow those descriptors.
+    """
+
     spec: JailSpec
     outputs: bool = False
+    targets: tuple[str, ...] = ()
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,8 +151,14 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-class Exited(msgspec.Struct, frozen=True, kw_only=True):
-    """Zygote to supervisor: the child of order ``identity`` has ended with this wait status."""
+class Warm(msgspec.Struct, frozen=True, kw_only=True, tag="warm"):
+    """Zygote to supervisor, with the child's order socket: this child waits for a start."""
+
+    identity: int
+
+
+class Exited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
+    """Zygote to supervisor: the child ``identity`` has ended with this status, a signal negative."""
 
     identity: int
     status: int

@@ -100,11 +100,6 @@ def _set_attributes(where: int, path: str, attributes: int, flags: int, namespac
     call("mount_setattr", where, path.encode(), flags, change, 32)
 
 
-def seal_root() -> None:
-    """Make the root mount, and nothing below it, read-only."""
-    _set_attributes(_AT_FDCWD, "/", READ_ONLY, 0)
-
-
 def attach(tree: int, target: str) -> None:
     call("move_mount", tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_EMPTY)
 

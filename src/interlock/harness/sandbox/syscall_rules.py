@@ -7,10 +7,11 @@ a violation (``CRITICAL``) from a call that libraries try by themselves and that
 from __future__ import annotations
 
 import errno
+import functools
 from typing import Final
 
 from interlock.harness.sandbox.bpf import ALLOW, NOTIFY, Action, Check, Condition, assemble, refuse
-from interlock.harness.sandbox.profiles import REPORT, JailSpec, Profile
+from interlock.harness.sandbox.profiles import PROFILES, REPORT, JailSpec, Profile, Role
 from interlock.harness.sandbox.syscalls import AUDIT_ARCH, MACHINE, table
 
 _BASE: Final = """
@@ -115,8 +116,8 @@ _FILES_CHECKED: Final[dict[str, Action]] = {
 }
 
 
-def rules(profile: Profile, spec: JailSpec) -> dict[str, Action]:
-    """System call name to action for one child; what is absent is forbidden."""
+def rules(profile: Profile, *, runs: bool, connects: bool) -> dict[str, Action]:
+    """System call name to action for a child that ``runs`` programs, ``connects`` to hosts; the rest is forbidden."""
     found: dict[str, Action] = dict.fromkeys(_BASE.split(), ALLOW)
     found.update(_COMMON)
     if profile.threads:
@@ -126,11 +127,11 @@ def rules(profile: Profile, spec: JailSpec) -> dict[str, Action]:
         found.update(_FILES_CHECKED)
     elif not profile.opens_watched:
         found["openat"] = _check(_is(2, 0, mask=0o3 | _CREATES | 0o1000))
-    if spec.programs:
+    if runs:
         found.update(dict.fromkeys(_PROGRAMS.split(), ALLOW))
         found["clone"] = _check(_is(0, 0, mask=_NEW_NAMESPACES & ~0x80))
         found["prlimit64"] = _check(_is(0, 0))
-    if spec.hosts or profile.network == "host":
+    if connects or profile.network == "host":
         found.update(dict.fromkeys(_CLIENT.split(), ALLOW))
         found["socket"] = _sockets(profile)
     if profile.role == "proxy":
@@ -145,15 +146,28 @@ def _sockets(profile: Profile) -> Check:
     return _check(_is(0, _INET, _INET6), _is(1, 1, 2, mask=_SOCKET_TYPE))
 
 
-def program(profile: Profile, spec: JailSpec, *, notify: bool, machine: str = MACHINE) -> bytes:
+def program(profile: Profile, spec: JailSpec, *, notify: bool) -> bytes:
     """The seccomp program of one child; without notification, refusals are silent and opens unwatched."""
+    return _program(profile.role, bool(spec.programs), bool(spec.hosts), notify)
+
+
+@functools.cache
+def _program(role: Role, runs: bool, connects: bool, notify: bool, machine: str = MACHINE) -> bytes:
     numbers = table(machine)
-    found = rules(profile, spec)
+    found = rules(PROFILES[role], runs=runs, connects=connects)
     if not notify:
         found = {name: _silent(action) for name, action in found.items()}
         found.setdefault("openat", _check(_is(2, 0, mask=0o3 | _CREATES | 0o1000), otherwise=refuse(errno.EPERM)))
     known = {numbers[name]: action for name, action in found.items() if name in numbers}
     return assemble(known, NOTIFY if notify else refuse(errno.EPERM), AUDIT_ARCH[machine])
+
+
+def prepare(role: Role, *, notify: bool) -> None:
+    """Assemble every program that children of ``role`` may need, ahead of them."""
+    grants = (False, True) if PROFILES[role].paths else (False,)
+    for runs in grants:
+        for connects in grants:
+            _program(role, runs, connects, notify)
 
 
 def _silent(action: Action) -> Action:

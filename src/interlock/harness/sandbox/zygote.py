@@ -10,32 +10,46 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import itertools
 import os
 import resource
 import select
 import signal
 import socket
 import sys
-from collections import deque
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 
 from interlock.artifact.errors import InterlockError, SandboxError
-from interlock.harness.sandbox import child, raw
-from interlock.harness.sandbox.child import Bequest, World
+from interlock.harness.sandbox import child, raw, rehearsal
+from interlock.harness.sandbox.child import World
 from interlock.harness.sandbox.jail import JAIL, become, make_mount_point
-from interlock.harness.sandbox.profiles import PROFILES, Exited, Hello, JailSpec, Locked, Order, Profile, Setup
+from interlock.harness.sandbox.profiles import (
+    PROFILES,
+    Bequest,
+    Exited,
+    Hello,
+    JailSpec,
+    Locked,
+    Order,
+    Profile,
+    Setup,
+    Warm,
+)
+from interlock.harness.sandbox.syscall_rules import prepare
 
 _BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/usr"  # noqa: S108 - any folder: what covers it is private
 _HOST: Final = "/host"
 _DEDICATED: Final = 1_900_000_000
 _WHOLE_RANGE: Final = 4_294_967_295
 _MAX_DESCRIPTORS: Final = 8
+_QUIET_MS: Final = 3
+_ORDERS: Final = msgspec.msgpack.Decoder(Order)
 
 
-class Warm(msgspec.Struct, frozen=True, kw_only=True):
+class Waiting(NamedTuple):
     """A child that waits for its order, one level below the zygote."""
 
     pid: int
@@ -66,13 +80,15 @@ class Zygote:
         self._control = control
         self._profile = PROFILES[setup.role]
         self._pool_size = setup.pool
-        self._entry_error = _import_entry(self._profile)
+        entry_error = _import_entry(self._profile)
         self._settle_process()
         self._host = -1
-        self.world = self._make_world(setup)
+        self.world = self._make_world(setup, entry_error)
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        self._pool: deque[Warm] = deque()
-        self._running: dict[int, tuple[int, int]] = {}
+        prepare(setup.role, notify="notification" not in self.world.missing)
+        self._numbers = itertools.count(1)
+        self._pool: dict[int, Waiting] = {}
+        self._running: dict[int, int] = {}
         self._poll = select.poll()
         self._poll.register(control.fileno(), select.POLLIN)
         gc.collect()
@@ -87,7 +103,7 @@ class Zygote:
         os.umask(0o022)
         gc.disable()
 
-    def _make_world(self, setup: Setup) -> World:
+    def _make_world(self, setup: Setup, entry_error: str) -> World:
         missing: list[str] = []
         inside = (os.geteuid(), os.getegid())
         privileged = _own_mounts(self._control, inside, missing)
@@ -108,31 +124,37 @@ class Zygote:
             dedicated=privileged,
             missing=tuple(missing),
             abi=abi,
+            entry_error=entry_error,
+            pooled=setup.pool > 0,
         )
 
     def serve(self) -> None:
-        """Take orders until the supervisor's end closes."""
-        self._fill()
+        """Take orders until the supervisor's end closes; refill the pool when no order has come for a moment."""
         while True:
-            for descriptor, _ in self._poll.poll():
+            waiting = self._poll.poll(_QUIET_MS if len(self._pool) < self._pool_size else None)
+            if not waiting:
+                self._add_warm(next(self._numbers))
+            for descriptor, _ in waiting:
                 if descriptor != self._control.fileno():
                     self._reap(descriptor)
                 elif not self._take_order():
                     return
-            if not select.select([self._control], [], [], 0)[0]:
-                self._fill()
 
-    def _fill(self) -> None:
-        while len(self._pool) < self._pool_size:
-            self._pool.append(self._fork(dedicated=self.world.dedicated))
+    def _add_warm(self, identity: int) -> None:
+        waiting = self._pool[identity] = self._fork(identity, dedicated=self.world.dedicated)
+        socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], [waiting.orders.fileno()])
+        rehearsal.messages()
 
     def _take_order(self) -> bool:
         body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         if not body:
             return False
-        order = msgspec.msgpack.decode(body, type=Order)
+        order = _ORDERS.decode(body)
+        waiting = self._pool.pop(order.identity, None)
         try:
-            self._start(order, descriptors)
+            if order.spec is not None:
+                waiting = waiting or self._fork(order.identity, dedicated=self.world.dedicated)
+                self._start(order, order.spec, waiting, descriptors)
         except (OSError, InterlockError) as error:
             code, text = child.described(error)
             with socket.socket(fileno=os.dup(descriptors[0])) as reporting:
@@ -140,25 +162,20 @@ class Zygote:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+            if waiting is not None:
+                waiting.orders.close()
         return True
 
-    def _start(self, order: Order, descriptors: list[int]) -> None:
-        if order.spec.mode == "serve" and self._entry_error:
-            raise SandboxError("sandbox.entry", f"the {self._profile.role}'s code: {self._entry_error}")
-        warm = self._pool.popleft() if self._pool else self._fork(dedicated=self.world.dedicated)
+    def _start(self, order: Order, spec: JailSpec, waiting: Waiting, descriptors: list[int]) -> None:
+        targets, trees = self._bind(spec, waiting)
+        body = msgspec.msgpack.encode(Bequest(spec=spec, outputs=order.outputs, targets=tuple(targets)))
         try:
-            targets, trees = self._bind(order.spec, warm)
-        except OSError:
-            self._pool.appendleft(warm)
-            raise
-        self._running[warm.pidfd] = (warm.pid, order.identity)
-        body = msgspec.msgpack.encode(Bequest(order=order, targets=tuple(targets)))
-        socket.send_fds(warm.orders, [body], [*descriptors, *trees])
-        warm.orders.close()
-        for tree in trees:
-            os.close(tree)
+            socket.send_fds(waiting.orders, [body], [*descriptors, *trees])
+        finally:
+            for tree in trees:
+                os.close(tree)
 
-    def _bind(self, spec: JailSpec, warm: Warm) -> tuple[list[str], list[int]]:
+    def _bind(self, spec: JailSpec, waiting: Waiting) -> tuple[list[str], list[int]]:
         """The detached binds of an order's grants, outer ones first, for this child's identity."""
         wanted = {grant.path: _attributes(grant.write, grant.execute) for grant in spec.paths}
         wanted |= {path: raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV for path in (*spec.packages, *spec.programs)}
@@ -167,10 +184,10 @@ class Zygote:
                 raise SandboxError("sandbox.reduced", "without namespaces a step gets neither programs nor hosts")
             return [], []
         targets = sorted(wanted)
-        namespace = os.open(f"/proc/{warm.pid}/ns/user", os.O_RDONLY) if self.world.dedicated and targets else None
+        namespace = os.open(f"/proc/{waiting.pid}/ns/user", os.O_RDONLY) if self.world.dedicated and targets else None
         return targets, [raw.detached(self._host, path, wanted[path], namespace) for path in targets]
 
-    def _fork(self, *, dedicated: bool) -> Warm:
+    def _fork(self, identity: int, *, dedicated: bool) -> Waiting:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if self.world.namespaces:
             raw.unshare(raw.NEW_PID)
@@ -178,23 +195,24 @@ class Zygote:
         if pid == 0:
             ours.close()
             self._control.close()
-            identity = _free_identity(int(os.readlink("/proc/self"))) if dedicated else None
-            child.live(theirs, self.world, identity)
+            uid = _free_identity(int(os.readlink("/proc/self"))) if dedicated else None
+            child.live(theirs, self.world, uid)
         if self.world.namespaces:
             raw.call("setns", self._own_pids, raw.NEW_PID)
         theirs.close()
         pidfd = os.pidfd_open(pid)
         self._poll.register(pidfd, select.POLLIN)
+        self._running[pidfd] = identity
         ours.recv(1)
-        return Warm(pid=pid, pidfd=pidfd, orders=ours)
+        return Waiting(pid, pidfd, ours)
 
     def _reap(self, pidfd: int) -> None:
         self._poll.unregister(pidfd)
         result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
         os.close(pidfd)
-        self._pool = deque(warm for warm in self._pool if warm.pidfd != pidfd)
-        if pidfd in self._running and result is not None:
-            _, identity = self._running.pop(pidfd)
+        identity = self._running.pop(pidfd)
+        self._pool.pop(identity, None)
+        if result is not None:
             status = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
             self._control.send(msgspec.msgpack.encode(Exited(identity=identity, status=status)))
 
