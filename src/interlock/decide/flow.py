@@ -17,11 +17,12 @@ from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Role
 from interlock.artifact.codec import Json
 from interlock.artifact.label import CLEAN, Confidentiality, Label, flows_to, join, join_all
-from interlock.artifact.plan import ProposedStep
+from interlock.artifact.plan import Step
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import matches
 from interlock.decide.references import Labelled, is_literal, static_label
+from interlock.decide.unfolding import static_shape
 from interlock.decide.resources import Touched, inside, touched
 from interlock.decide.secrets import CREDENTIAL_PATHS
 
@@ -33,7 +34,7 @@ _RESTRICTED = Label(confidentiality=Confidentiality.RESTRICTED, sources=("creden
 class View:
     """One step as the gate sees it; ``values`` holds the arguments whose value is known."""
 
-    step: ProposedStep
+    step: Step
     manifest: Manifest
     labels: Mapping[str, Label]
     values: Mapping[str, Json]
@@ -60,24 +61,27 @@ def literal_label(value: Json, evidence: Evidence) -> Label:
     return Label(confidentiality=received.confidentiality, scopes=received.scopes, sources=received.sources)
 
 
-def static_view(step: ProposedStep, manifest: Manifest, outputs: Mapping[str, Label], evidence: Evidence) -> View:
-    """The step before anything ran; ``outputs`` are the static labels of earlier steps."""
+def static_view(
+    step: Step,
+    manifest: Manifest,
+    outputs: Mapping[str, Label],
+    shapes: Mapping[str, Label],
+    evidence: Evidence,
+) -> View:
+    """The step before anything ran; ``outputs`` and ``shapes`` are the static labels of the steps before it."""
 
     def literal(value: Json) -> Label:
         return literal_label(value, evidence)
 
     item = static_label(step.for_each.items, outputs, None, literal) if step.for_each else None
-    shape = [evidence.received] + ([item] if item else [])
-    if step.when is not None:
-        shape.append(static_label(step.when, outputs, item, literal))
-    shape += [outputs[need] for need in step.needs if need in outputs]
+    guard = join(evidence.received, static_shape(step, outputs, shapes, literal))
     labels = {name: static_label(value, outputs, item, literal) for name, value in step.arguments.items()}
     values = {name: value for name, value in step.arguments.items() if is_literal(value)}
-    return _view(step, manifest, labels, values, join_all(shape), evidence)
+    return _view(step, manifest, labels, values, guard, evidence)
 
 
 def actual_view(
-    step: ProposedStep, manifest: Manifest, arguments: Mapping[str, Labelled], guard: Label, evidence: Evidence
+    step: Step, manifest: Manifest, arguments: Mapping[str, Labelled], guard: Label, evidence: Evidence
 ) -> View:
     """The step with its resolved arguments, right before it runs."""
     labels = {name: argument.label for name, argument in arguments.items()}
@@ -86,7 +90,7 @@ def actual_view(
 
 
 def _view(
-    step: ProposedStep,
+    step: Step,
     manifest: Manifest,
     labels: Mapping[str, Label],
     values: Mapping[str, Json],

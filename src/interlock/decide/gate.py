@@ -93,16 +93,17 @@ def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = N
         return _attended(strictest(found), evidence)
     # (4)-(7) step by step, in the plan's order, with what earlier steps would have brought.
     outputs: dict[str, Label] = {}
+    shapes: dict[str, Label] = {}
     before = evidence.received
     views: list[View] = []
     for step, manifest in zip(plan.steps, manifests, strict=True):
         try:
-            view = static_view(step, manifest, outputs, evidence)
+            view = static_view(step, manifest, outputs, shapes, evidence)
         except ReferenceEvaluationError as error:
             found.append(_deny(3, error.code, step=step.id))
             continue
         approvals = max(approvals, _decide_step(view, before, evidence, found))
-        outputs[step.id] = view.output
+        outputs[step.id], shapes[step.id] = view.output, view.guard
         before = join(before, view.output)
         views.append(view)
     found += check_plan_floor(plan, views, evidence, now)

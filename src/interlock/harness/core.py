@@ -1,0 +1,106 @@
+"""One open workspace: its keys, store, vault, ledger, policy and children, handed to every part of the harness.
+
+The write-ahead rule (I8) lives in ``record``: an entry is durable before the caller does what it says.  Opening
+a workspace verifies its ledger's head and settles what a crash left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from interlock.artifact import codec
+from interlock.artifact.action import Manifest
+from interlock.artifact.codec import Value
+from interlock.artifact.entry import Entry, Kind
+from interlock.artifact.receipt import Receipt
+from interlock.artifact.signing import sign
+from interlock.decide.evidence import Site
+from interlock.decide.policy import PolicySet, compile_policies
+from interlock.harness import catalogue
+from interlock.harness.blobs import Blobs
+from interlock.harness.keys import Keys
+from interlock.harness.ledger import Ledger
+from interlock.harness.store import Store
+from interlock.harness.vault import Vault
+from interlock.harness.workspace import Workspace
+
+Clock = Callable[[], int]
+
+
+def system_clock() -> int:
+    """Milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=False, kw_only=True)
+class Core:
+    """What the parts of the harness share; ``unsafe`` names every bypass that is in force."""
+
+    workspace: Workspace
+    clock: Clock = system_clock
+    unsafe: tuple[str, ...] = ()
+    keys: Keys = field(init=False)
+    store: Store = field(init=False)
+    vault: Vault = field(init=False)
+    blobs: Blobs = field(init=False)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        state = self.workspace.state
+        state.mkdir(parents=True, mode=0o700, exist_ok=True)
+        self.keys = Keys.create(state / "keys", self.clock())
+        self.store = Store(state / "harness.db")
+        self.vault = Vault(state / "vault.json", self.keys.vault_key)
+        self.blobs = Blobs(state / "blobs")
+        self.ledger = Ledger(state / "ledger.db", self.keys.ledger, f"interlock.dev/{self.workspace.configuration.id}")
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.ledger.close()
+        self.store.close()
+
+    @cached_property
+    def catalogue(self) -> Mapping[str, Manifest]:
+        """All manifests of the workspace."""
+        return catalogue.load(self.workspace)
+
+    @cached_property
+    def policy(self) -> PolicySet:
+        """The workspace's policies, compiled; a policy that does not compile stops everything."""
+        cedar, rules = self.workspace.policy_texts()
+        return compile_policies(cedar, rules, home=str(Path.home()), root=str(self.workspace.folder))
+
+    @cached_property
+    def site(self) -> Site:
+        """The standing facts that the gate decides on."""
+        return self.workspace.site
+
+    def record(self, kind: Kind, task: str, subject: str, payload: Value | bytes, *, code: str = "") -> int:
+        """Append one entry, durable before this returns; its index."""
+        raw = payload if isinstance(payload, bytes) else codec.encode(payload)
+        return self.record_all([(kind, task, subject, raw, code)])[0]
+
+    def record_all(self, entries: Sequence[tuple[Kind, str, str, bytes, str]]) -> list[int]:
+        """Append entries (kind, task, subject, payload, code) in one durable batch; their indexes."""
+        now = self.clock()
+        return self.ledger.append([(Entry.about(kind, now, task, subject, code), raw) for kind, task, subject, raw, code in entries])
+
+    def receipt(self, receipt: Receipt, subject: str) -> bytes:
+        """A signed receipt about a plan's or a proposal's digest."""
+        return sign(self.keys.signer, "receipt", subject, receipt)
+
+
+def manifests_digest(manifests: Mapping[str, Manifest], references: tuple[str, ...]) -> str:
+    """One digest over the manifests that a plan uses, by reference."""
+    used = {reference: codec.digest(manifests[reference]) for reference in sorted(set(references))}
+    return codec.digest(used)
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""Egress: hands a step's listening sockets to the proxy, and hears what the proxy says of each request.
+
+One proxy process serves all steps.  A lease ends with its step, and the proxy drops its connections then.
+A request outside the grant is reported as a violation; the caller makes it an incident.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from interlock.artifact import channel, codec, frames
+from interlock.artifact.action import Endpoint
+from interlock.artifact.channel_pb2 import ProxyCall, ProxyClose, ProxyEvent, ProxyOpen
+from interlock.artifact.errors import ChannelError
+from interlock.harness.sandbox.profiles import JailSpec
+from interlock.harness.supervisor import Child, Supervisor
+
+MAX_TRANSFER = 64 * 1024 * 1024
+
+
+class Listener(Protocol):
+    """Called for each event of a lease, on the reading thread."""
+
+    def __call__(self, event: ProxyEvent) -> None: ...
+
+
+class Egress:
+    """The proxy, started with the first lease."""
+
+    def __init__(self, supervisor: Supervisor, exceptions: tuple[str, ...]) -> None:
+        self._supervisor = supervisor
+        self._exceptions = exceptions
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._hears: dict[str, Callable[[ProxyEvent], None]] = {}
+
+    def open(
+        self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Listener, inject: Mapping[str, bytes]
+    ) -> None:
+        """Serve the child's listeners for ``endpoints`` under ``lease`` until ``close``."""
+        with self._lock:
+            proxy = self._started()
+            self._hears[lease] = hear
+            for endpoint in endpoints:
+                descriptor = child.listeners.pop((endpoint.host, endpoint.port))
+                message = ProxyOpen(
+                    lease=lease,
+                    endpoint=codec.encode(endpoint),
+                    exceptions=self._exceptions,
+                    max_bytes=MAX_TRANSFER,
+                    inject=inject,
+                )
+                channel.send(proxy.channel, ProxyCall(open=message))
+                frames.send_descriptors(proxy.channel, [descriptor])
+                os.close(descriptor)
+
+    def close(self, lease: str) -> None:
+        """End a lease: its listeners and connections are gone when the proxy has read this."""
+        with self._lock:
+            if self._hears.pop(lease, None) is not None and self._child is not None:
+                channel.send(self._child.channel, ProxyCall(close=ProxyClose(lease=lease)))
+
+    def _started(self) -> Child:
+        if self._child is None:
+            self._child = self._supervisor.start("proxy", JailSpec(connect_ports=None))
+            threading.Thread(target=self._listen, args=(self._child,), daemon=True).start()
+        return self._child
+
+    def _listen(self, proxy: Child) -> None:
+        try:
+            while (event := channel.receive(proxy.channel, ProxyEvent)) is not None:
+                hear = self._hears.get(event.lease)
+                if hear is not None:
+                    hear(event)
+        except (ChannelError, OSError):
+            proxy.kill()  # Whatever it says next is not believed; steps find their end points closed.
+        with self._lock:
+            if self._child is proxy:
+                self._child = None

@@ -1,0 +1,64 @@
+"""Sealing (10): the signed plan and the grant that an executor and its steps receive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlock.artifact import codec
+from interlock.artifact.grant import GrantClaims, GrantedResource, GrantedStep, mint
+from interlock.artifact.plan import Plan, Step
+from interlock.artifact.signing import sign
+from interlock.decide.references import is_literal
+from interlock.decide.resources import Touched, touched
+from interlock.harness.core import Core
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A plan's digest, its signed envelope, and the grant over it."""
+
+    digest: str
+    envelope: bytes
+    grant: bytes
+
+
+def seal(core: Core, plan: Plan, task_id: str, *, until: int | None = None) -> Sealed:
+    """Sign the plan and mint its grant, from now until the plan expires (or ``until``, for a rollback)."""
+    digest = codec.digest(plan)
+    claims = GrantClaims(
+        plan=digest,
+        task=task_id,
+        steps=tuple(_granted(core, step) for step in plan.steps),
+        not_before=core.clock(),
+        expires_at=plan.expires_at if until is None else until,
+    )
+    return Sealed(
+        digest=digest,
+        envelope=sign(core.keys.signer, "plan", digest, plan),
+        grant=mint(core.keys.grant_seed, claims),
+    )
+
+
+def known_resources(core: Core, step: Step) -> tuple[Touched, ...]:
+    """What the step touches, as far as its literals say."""
+    manifest = core.catalogue[step.action]
+    values = {name: value for name, value in step.arguments.items() if is_literal(value)}
+    return touched(manifest, values, root=core.site.root, home=core.site.home)
+
+
+def granted_resources(resources: tuple[Touched, ...]) -> tuple[GrantedResource, ...]:
+    """The same resources, as a grant names them."""
+    return tuple(
+        GrantedResource(kind=resource.kind, name=resource.name, access=resource.access, open=resource.open)
+        for resource in resources
+    )
+
+
+def _granted(core: Core, step: Step) -> GrantedStep:
+    return GrantedStep(
+        step=step.id,
+        iterations=step.for_each.at_most if step.for_each else 1,
+        action=step.action,
+        manifest=step.manifest,
+        resources=granted_resources(known_resources(core, step)),
+    )

@@ -1,0 +1,143 @@
+"""Observations and previews: read-only one-step plans that the harness mints, decided by the one gate.
+
+An observation is what a planner asks to see; its label joins what the planner has received, before it is shown.
+A preview is what a person is shown of a pending plan's effect; it is probed again right before sealing, and any
+difference voids the approvals.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from interlock.artifact import codec
+from interlock.artifact.action import Effect, Manifest
+from interlock.artifact.channel_pb2 import RunStep
+from interlock.artifact.codec import Json, Value
+from interlock.artifact.errors import InterlockError, StateError
+from interlock.artifact.label import STRICTEST, Confidentiality, Label, join
+from interlock.artifact.plan import Plan, Step
+from interlock.artifact.verdict import Decision
+from interlock.decide.flow import static_view
+from interlock.decide.references import Labelled, is_literal
+from interlock.decide.secrets import secret_shaped
+from interlock.harness.core import Core
+from interlock.harness.minting import known_resources, seal
+from interlock.harness.proposals import Proposals, intent
+from interlock.harness.stepping import Order, Stepper
+from interlock.harness.store import PlanRow
+
+_SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
+_DIFF_LINES = 400
+
+
+class Preview(Value, frozen=True, kw_only=True):
+    """What a step would do, as far as it could be probed: ``diff``, ``text``, ``absent`` or ``none``."""
+
+    step: str
+    kind: str
+    text: str = ""
+    label: Label = STRICTEST
+
+
+class Observer:
+    """Runs reads."""
+
+    def __init__(self, core: Core, proposals: Proposals, stepper: Stepper) -> None:
+        self._core = core
+        self._proposals = proposals
+        self._stepper = stepper
+
+    def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
+        """One read for the task's planner; raises ``StateError`` where the gate does not simply allow it."""
+        self._core.store.spend(task_id, observations=1)
+        seen = self._read(task_id, action, arguments)
+        self._core.store.receive(task_id, seen.label)
+        return seen
+
+    def previews(self, row: PlanRow) -> tuple[Preview, ...]:
+        """What can be shown of each step's effect, in the plan's order."""
+        return tuple(self._preview(row.task, step) for step in row.plan.steps if step.id not in row.plan.finished)
+
+    def _preview(self, task_id: str, step: Step) -> Preview:
+        manifest = self._core.catalogue[step.action]
+        arguments = _mapped(manifest, step)
+        if manifest.preview is None or arguments is None:
+            return Preview(step=step.id, kind="none")
+        try:
+            seen = self._read(task_id, manifest.preview.action, arguments, previewing=True)
+        except InterlockError as error:
+            absent = error.code in {"files.absent", "files.not_found"}
+            return Preview(step=step.id, kind="absent" if absent else "none", text=_added(step) if absent else error.code)
+        return _compared(step, seen)
+
+    def _read(
+        self, task_id: str, action: str, arguments: Mapping[str, Json], *, previewing: bool = False
+    ) -> Labelled:
+        core = self._core
+        row = core.store.task(task_id)
+        judged = self._proposals.judge(row, intent(row.task, action, dict(arguments)), previewing=previewing)
+        plan, verdict = judged.plan, judged.verdict
+        if plan is None or verdict.decision is not Decision.ALLOW:
+            raise StateError(verdict.reasons[0].code, "the gate does not simply allow this observation")
+        manifest = core.catalogue[action]
+        if manifest.effect is not Effect.READ:
+            raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")
+        view = static_view(plan.steps[0], manifest, {}, {}, judged.evidence)
+        return self._run(task_id, plan, manifest, view.output)
+
+    def _run(self, task_id: str, plan: Plan, manifest: Manifest, label: Label) -> Labelled:
+        core, step = self._core, plan.steps[0]
+        sealed = seal(core, plan, task_id)
+        core.record("observation", task_id, sealed.digest, plan, code=manifest.reference)
+        secrets: dict[str, bytes] = {}
+        for name in manifest.secrets:
+            core.record("secret", task_id, f"{sealed.digest}/{step.id}/0", name.encode(), code=name)
+            secrets[name] = core.vault.release(name)
+        result = self._stepper.run(
+            Order(
+                task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
+                manifest=manifest, touched=known_resources(core, step), arguments=step.arguments, secrets=secrets,
+                mode=RunStep.READ,
+            )
+        )  # fmt: skip
+        if not result.ok:
+            raise StateError(result.code, result.message or "the observation failed")
+        return labelled_output(result.output, label)
+
+
+def labelled_output(raw: bytes, label: Label) -> Labelled:
+    """A step's output under its label; content of a credential's shape is restricted whatever the manifest says."""
+    value = codec.parse(raw, data=True)
+    return Labelled(value=value, label=join(label, _SECRET) if secret_shaped(value) else label)
+
+
+def _mapped(manifest: Manifest, step: Step) -> dict[str, Json] | None:
+    """The preview's arguments, where all that it needs is known."""
+    if manifest.preview is None:
+        return None
+    found: dict[str, Json] = {}
+    for name, value in manifest.preview.arguments.items():
+        if not isinstance(value, Mapping):
+            found[name] = value
+            continue
+        source = str(value.get("$argument", ""))
+        if source not in step.arguments or not is_literal(step.arguments[source]):
+            return None
+        found[name] = step.arguments[source]
+    return found
+
+
+def _compared(step: Step, seen: Labelled) -> Preview:
+    now = seen.value.get("text") if isinstance(seen.value, Mapping) else None
+    wanted = step.arguments.get("content")
+    if isinstance(now, str) and isinstance(wanted, str):
+        lines = difflib.unified_diff(now.splitlines(), wanted.splitlines(), "now", "then", lineterm="")
+        return Preview(step=step.id, kind="diff", text="\n".join(list(lines)[:_DIFF_LINES]), label=seen.label)
+    text = now if isinstance(now, str) else codec.encode(seen.value).decode()
+    return Preview(step=step.id, kind="text", text=text[:16_384], label=seen.label)
+
+
+def _added(step: Step) -> str:
+    content = step.arguments.get("content")
+    return "\n".join(f"+{line}" for line in content.splitlines()[:_DIFF_LINES]) if isinstance(content, str) else ""

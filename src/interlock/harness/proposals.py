@@ -1,0 +1,222 @@
+"""From a proposal to a decided plan: the gate's steps around the pure decision.
+
+Every way in ends in ``judge``: a planner's proposal, an intent, an observation, a preview, a revision.  ``propose``
+adds what has effects: the atomic reservation of budget and rate (8), the entries, and the stored plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from interlock.artifact import codec
+from interlock.artifact.action import Manifest
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import StateError
+from interlock.artifact.label import CLEAN
+from interlock.artifact.plan import Plan, Proposal, ProposedStep
+from interlock.artifact.receipt import Receipt
+from interlock.artifact.task import Task
+from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
+from interlock.decide import gate
+from interlock.decide.evidence import Evidence
+from interlock.decide.life import Event, Status
+from interlock.harness.core import Core, manifests_digest, text_digest
+from interlock.harness.store import PlanRow, TaskRow
+
+RATE_WINDOW_MS = 60_000
+RATE_PER_WINDOW = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What the gate said of a proposal; ``digest`` and ``status`` where a plan came of it."""
+
+    verdict: Verdict
+    digest: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A decision that nothing was done with yet."""
+
+    proposal: str
+    plan: Plan | None
+    verdict: Verdict
+    evidence: Evidence
+
+
+class Proposals:
+    """Judges and stores proposals."""
+
+    def __init__(self, core: Core, *, unattended: bool) -> None:
+        self._core = core
+        self._unattended = unattended
+
+    def evidence(self, row: TaskRow) -> Evidence:
+        """(6) What is known now, collected before the pure decision."""
+        core = self._core
+        now = core.clock()
+        return Evidence(
+            site=core.site,
+            task=row.task,
+            catalogue=core.catalogue,
+            loaded=frozenset(row.loaded),
+            policy=core.policy,
+            received=row.received,
+            spent=row.spent,
+            carried=core.store.carried(),
+            roles=core.workspace.configuration.principal.roles,
+            rates_until=self._rates(now),
+            unattended=self._unattended or core.workspace.configuration.unattended,
+            frozen=row.frozen,
+        )
+
+    def judge(
+        self,
+        row: TaskRow,
+        raw: bytes,
+        *,
+        parent: PlanRow | None = None,
+        finished: tuple[str, ...] = (),
+        previewing: bool = False,
+    ) -> Judged:
+        """(1)-(7) of a proposal's bytes; nothing is stored.  A preview is the harness's own: it needs no loaded group."""
+        core = self._core
+        now = core.clock()
+        evidence = self.evidence(row)
+        if previewing:
+            every = frozenset(manifest.group for manifest in core.catalogue.values())
+            evidence = dataclasses.replace(evidence, loaded=every, received=CLEAN)
+        lifetime = core.workspace.configuration.approvals.lifetime_minutes * 60_000
+        stamp = gate.Stamp(
+            id=f"plan-{secrets.token_hex(6)}",
+            revision=parent.plan.revision + 1 if parent else 0,
+            parent=parent.digest if parent else None,
+            sequence=core.store.next_sequence(),
+            finished=finished,
+            expires_at=min(now + lifetime, row.task.expires_at),
+        )
+        examined = gate.examine(raw, stamp, evidence)
+        verdict = examined.verdict
+        if examined.plan is not None:
+            verdict = gate.decide(examined.plan, evidence, now, examined.verdict)
+        return Judged(proposal=text_digest(raw.decode("utf-8", "replace")), plan=examined.plan, verdict=verdict, evidence=evidence)
+
+    def propose(
+        self, task_id: str, raw: bytes, *, parent: PlanRow | None = None, finished: tuple[str, ...] = ()
+    ) -> Decided:
+        """Judge, reserve, record and store; what is allowed is approved, what is raised is pending."""
+        with self._core.store.transaction():
+            row = self._core.store.task(task_id)
+            judged = self.judge(row, raw, parent=parent, finished=finished)
+            return self._settle(row, judged)
+
+    def reserved(self, evidence: Evidence, plan: Plan) -> Evidence:
+        """The evidence without what this plan itself has reserved, to decide on it again."""
+        amounts = worst_case(plan, self._core.catalogue)
+        spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
+        return dataclasses.replace(evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until={})
+
+    def _settle(self, row: TaskRow, judged: Judged) -> Decided:
+        core = self._core
+        verdict = self._reserve(row, judged)
+        plan = judged.plan
+        digest = codec.digest(plan) if plan is not None else None
+        receipt = Receipt(
+            id=f"receipt-{secrets.token_hex(6)}",
+            task=codec.digest(row.task),
+            proposal=judged.proposal,
+            plan=digest,
+            policy=core.policy.digest,
+            context=judged.evidence.digest(),
+            verdict=verdict,
+            unsafe=core.unsafe,
+            at=core.clock(),
+        )
+        subject = digest or judged.proposal
+        envelope = core.receipt(receipt, subject)
+        # (I8) Both entries are durable before the plan exists for anybody.
+        core.record_all(
+            [("plan", row.task.id, subject, codec.encode(plan) if plan else b"null", ""),
+             ("decision", row.task.id, subject, envelope, verdict.decision.value)]
+        )  # fmt: skip
+        if plan is None or digest is None:
+            return Decided(verdict=verdict)
+        core.store.put_plan(self._row(row, judged, plan, digest, verdict))
+        return Decided(verdict=verdict, digest=digest, status=core.store.advance(digest, _EVENTS[verdict.decision]))
+
+    def _row(self, row: TaskRow, judged: Judged, plan: Plan, digest: str, verdict: Verdict) -> PlanRow:
+        core = self._core
+        return PlanRow(
+            digest=digest,
+            task=row.task.id,
+            sequence=plan.sequence,
+            status=Status.PROPOSED,
+            doc=codec.encode(plan),
+            verdict_doc=codec.encode(verdict),
+            policy=core.policy.digest,
+            manifests=manifests_digest(core.catalogue, tuple(step.action for step in plan.steps)),
+            previews=b"",
+            shown_at=0,
+            context=judged.evidence.digest(),
+            created_at=core.clock(),
+        )
+
+    def _reserve(self, row: TaskRow, judged: Judged) -> Verdict:
+        """(8) Budget and rate, atomically; a denial releases what was taken."""
+        core, plan = self._core, judged.plan
+        amounts = worst_case(plan, core.catalogue) if plan is not None else {}
+        if judged.verdict.decision is Decision.DENY:
+            amounts = {}
+        try:
+            core.store.spend(row.task.id, plans=1, **amounts)
+        except StateError as error:
+            reason = Reason(decision=Decision.DENY, stage=8, code=error.code)
+            return strictest([reason, *judged.verdict.reasons])
+        if amounts and plan is not None:
+            for step in plan.steps:
+                core.store.hit_rate(core.catalogue[step.action].rate, core.clock())
+        return judged.verdict
+
+    def _rates(self, now: int) -> dict[str, int]:
+        """The rate classes that are used up, and until when."""
+        found: dict[str, int] = {}
+        for rate in {manifest.rate for manifest in self._core.catalogue.values()}:
+            hits = self._core.store.rate_hits(rate, now - RATE_WINDOW_MS)
+            if len(hits) >= RATE_PER_WINDOW:
+                found[rate] = hits[-RATE_PER_WINDOW] + RATE_WINDOW_MS
+        return found
+
+
+_EVENTS = {
+    Decision.ALLOW: Event.ALLOW,
+    Decision.MODIFY: Event.DENY,
+    Decision.STEP_UP: Event.ASK,
+    Decision.DEFER: Event.DEFER,
+    Decision.DENY: Event.DENY,
+}
+
+
+def worst_case(plan: Plan, catalogue: Mapping[str, Manifest]) -> dict[str, int]:
+    """The cost and the steps that a plan may use at most, without what its parent finished."""
+    left = [step for step in plan.steps if step.id not in plan.finished]
+    times = {step.id: step.for_each.at_most if step.for_each else 1 for step in left}
+    cost = sum(catalogue[step.action].cost * times[step.id] for step in left)
+    return {"cost": cost, "steps": sum(times.values())}
+
+
+def released(plan: Plan, catalogue: Mapping[str, Manifest]) -> dict[str, int]:
+    """What a plan that will not run gives back of its reservation."""
+    return {name: -amount for name, amount in worst_case(plan, catalogue).items()}
+
+
+def intent(task: Task, action: str, arguments: dict[str, Json], *, step: str = "s1") -> bytes:
+    """A one-step proposal: the form in which call-by-call agents, observations and previews come in."""
+    proposed = ProposedStep(id=step, action=action, arguments=arguments)
+    return codec.encode(Proposal(task=codec.digest(task), goal=task.goal[:4096], steps=(proposed,)))

@@ -1,0 +1,280 @@
+"""One run of one sealed plan: the harness's side of the executor's channel, sans processes.
+
+The executor core asks for the next step; this decides whether that is the next step of the unfolding, evaluates its
+condition, list and arguments, decides on the resolved values again, records the intention, takes the snapshot,
+releases the secrets, and only then lets a step process start.  Everything that is not as approved stops the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from interlock.artifact import codec
+from interlock.artifact.action import Effect, Manifest, Reversibility
+from interlock.artifact.channel_pb2 import RunStep
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import InterlockError, StateError
+from interlock.artifact.label import Label, join, join_all
+from interlock.artifact.plan import Plan, Step
+from interlock.artifact.receipt import Outcome
+from interlock.artifact.verdict import Decision, Verdict
+from interlock.decide import gate
+from interlock.decide.evidence import Evidence
+from interlock.decide.flow import View, literal_label, reads
+from interlock.decide.life import Status
+from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
+from interlock.decide.resources import Touched
+from interlock.decide.unfolding import Shape, Unfolding, evaluate_shape
+from interlock.harness.core import Core
+from interlock.harness.minting import Sealed
+from interlock.harness.observing import labelled_output
+from interlock.harness.proposals import Proposals
+from interlock.harness.snapshots import Snapshots
+from interlock.harness.stepping import Order, Result, Stepper
+from interlock.harness.store import PlanRow
+
+LEASE_GRACE_MS = 10_000
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What just became of a step."""
+
+    step: str
+    iteration: int
+    state: str
+    code: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A step with its values, decided on again."""
+
+    step: Step
+    iteration: int
+    manifest: Manifest
+    arguments: Mapping[str, Labelled]
+    view: View
+
+    @property
+    def place(self) -> str:
+        return f"{self.step.id}/{self.iteration}"
+
+
+class Run:
+    """The run of one plan, step by step."""
+
+    def __init__(
+        self, core: Core, row: PlanRow, sealed: Sealed, proposals: Proposals, stepper: Stepper, on_progress: OnProgress
+    ) -> None:
+        self._core = core
+        self._row = row
+        self._sealed = sealed
+        self._stepper = stepper
+        self._snapshots = Snapshots(core, stepper)
+        self._on_progress = on_progress
+        self._plan: Plan = row.plan
+        self._evidence: Evidence = proposals.evidence(core.store.task(row.task))
+        self._outputs: dict[str, Labelled] = finished_outputs(core, self._plan)
+        self._current: list[Labelled] = []
+        self.unfolding = Unfolding(plan=self._plan)
+
+    def next(self, step_id: str, iteration: int) -> Shape | None:
+        """Run exactly this pair if it is the next one; its shape, or ``None`` where the run must stop.
+
+        Raises ``StateError`` (``unfolding.not_next``) for any other pair: the executor left its plan.
+        """
+        try:
+            if iteration == 0:
+                self._find_shape(step_id)
+        except (InterlockError, KeyError) as error:
+            if isinstance(error, StateError) and error.code == "unfolding.not_next":
+                raise
+            return self._stop(step_id, iteration, getattr(error, "code", "reference.unknown"))
+        shape = self.unfolding.shape
+        if shape is None:  # Skipped, or an empty list: nothing runs.
+            return Shape(skip=True, iterations=0, label=self._evidence.received)
+        self.unfolding = self.unfolding.admit(step_id, iteration)
+        try:
+            resolved = self._resolve(step_id, iteration, shape)
+            self._still_approved(resolved)
+        except InterlockError as error:
+            return self._stop(step_id, iteration, error.code)
+        return shape if self._act(resolved, shape) else None
+
+    def _find_shape(self, step_id: str) -> None:
+        step = self._plan.step(step_id)
+        shape = evaluate_shape(step, self._environment(), skipped=self.unfolding.skipped)
+        self.unfolding = self.unfolding.shaped(step_id, shape)
+        self._current = []
+        if self.unfolding.shape is None:
+            self._outputs[step_id] = gather((), shape.label)
+            self._core.store.claim(self._row.digest, step_id, 0, 0)
+            self._core.record("outcome", self._row.task, f"{self._row.digest}/{step_id}/0", b"", code="skipped")
+            self._core.store.settle(self._row.digest, step_id, 0, "skipped")
+            self._on_progress(Progress(step=step_id, iteration=0, state="skipped"))
+
+    def _resolve(self, step_id: str, iteration: int, shape: Shape) -> Resolved:
+        step = self._plan.step(step_id)
+        item = shape.items[iteration] if shape.items else None
+        environment = self._environment(item)
+        arguments = {name: evaluate(value, environment) for name, value in step.arguments.items()}
+        before = join_all([self._evidence.received, *(output.label for output in self._outputs.values())])
+        view, verdict = gate.recheck(step, arguments, shape.label, before, self._evidence)
+        self._admissible(step, verdict)
+        return Resolved(step=step, iteration=iteration, manifest=self._core.catalogue[step.action], arguments=arguments, view=view)
+
+    def _admissible(self, step: Step, verdict: Verdict) -> None:
+        """What was not said to the approver for this step cannot have been approved."""
+        if verdict.decision is Decision.ALLOW:
+            return
+        said = {(reason.code, reason.rule) for reason in self._row.verdict.reasons if reason.step == step.id}
+        raised = [reason for reason in verdict.reasons if reason.decision is not Decision.ALLOW]
+        fresh = [reason for reason in raised if (reason.code, reason.rule) not in said]
+        if verdict.decision is not Decision.STEP_UP or fresh:
+            code = (fresh or raised)[0].code
+            raise StateError(code, f"step {step.id} is not what was approved, now that its values are known")
+
+    def _still_approved(self, resolved: Resolved) -> None:
+        """Right before anything is released: the status, the freeze, the expiry, the policy."""
+        core = self._core
+        now = core.clock()
+        if core.store.plan(self._row.digest).status is not Status.RUNNING:
+            raise StateError("run.stopped", "the plan was halted or revoked")
+        if core.store.task(self._row.task).frozen:
+            raise StateError("task.frozen", "the task is frozen")
+        if now >= self._plan.expires_at:
+            raise StateError("plan.expired", f"the plan expired before step {resolved.step.id}")
+
+    def _act(self, resolved: Resolved, shape: Shape) -> bool:
+        core, step = self._core, resolved.step
+        digest, subject = self._row.digest, f"{self._row.digest}/{resolved.place}"
+        lease = core.clock() + resolved.manifest.timeout_ms + LEASE_GRACE_MS
+        core.store.claim(digest, step.id, resolved.iteration, lease)
+        intention = {"arguments": {name: value.value for name, value in resolved.arguments.items()}}
+        core.record("intention", self._row.task, subject, codec.encode(intention), code=step.action)
+        self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
+        paths = destroyed_files(resolved)
+        try:
+            if paths:
+                self._snapshots.before(self._row, self._sealed, step.id, resolved.iteration, paths)
+            result = self._stepper.run(self._order(resolved, self._release(resolved)))
+            if paths and (result.ok or result.effect_possible):
+                self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
+        except InterlockError as error:
+            self._settle(resolved, "failed", error.code, b"null", resolved.view.output)
+            return False
+        return self._conclude(resolved, shape, result)
+
+    def _order(self, resolved: Resolved, secrets: Mapping[str, bytes]) -> Order:
+        return Order(
+            task=self._row.task, plan=self._row.digest, envelope=self._sealed.envelope, grant=self._sealed.grant,
+            step=resolved.step.id, iteration=resolved.iteration, manifest=resolved.manifest,
+            touched=resolved.view.touched, secrets=secrets,
+            arguments={name: value.value for name, value in resolved.arguments.items()},
+            mode=RunStep.ACT,
+        )  # fmt: skip
+
+    def _release(self, resolved: Resolved) -> dict[str, bytes]:
+        """Secrets, each recorded before it leaves the vault, for this step alone."""
+        found: dict[str, bytes] = {}
+        for name in resolved.manifest.secrets:
+            self._core.record("secret", self._row.task, f"{self._row.digest}/{resolved.place}", name.encode(), code=name)
+            found[name] = self._core.vault.release(name)
+        return found
+
+    def _conclude(self, resolved: Resolved, shape: Shape, result: Result) -> bool:
+        if not result.ok:
+            unknown = result.effect_possible and not resolved.manifest.idempotent
+            self._settle(resolved, "unknown" if unknown else "failed", result.code, result.output, resolved.view.output)
+            return False
+        output = labelled_output(result.output, resolved.view.output)
+        self._carry(resolved, output.label)
+        code = self._unexpected(resolved, output)
+        self._settle(resolved, "failed" if code else "done", code, result.output, output.label)
+        if code:
+            return False
+        self._current.append(output)
+        step = resolved.step
+        self._outputs[step.id] = gather(self._current, shape.label) if step.for_each else output
+        self.unfolding = self.unfolding.complete(step.id, resolved.iteration, Outcome.OBSERVED)
+        return True
+
+    def _unexpected(self, resolved: Resolved, output: Labelled) -> str:
+        """The code of what is not as the step's postcondition says, or nothing."""
+        if resolved.step.expect is None:
+            return ""
+        try:
+            holds = truth(resolved.step.expect, self._environment(None, output)).holds
+        except InterlockError as error:
+            return error.code
+        return "" if holds else "step.unexpected_outcome"
+
+    def _settle(self, resolved: Resolved, state: str, code: str, output: bytes, label: Label) -> None:
+        step, iteration = resolved.step.id, resolved.iteration
+        touched = codec.encode(resolved.view.touched)
+        self._core.record(
+            "outcome", self._row.task, f"{self._row.digest}/{resolved.place}", output or b"null", code=code or state
+        )
+        self._core.store.settle(
+            self._row.digest, step, iteration, state,
+            code=code, output=output, label_doc=codec.encode(label), touched=touched,
+        )  # fmt: skip
+        self._on_progress(Progress(step=step, iteration=iteration, state=state, code=code))
+        if state != "done":
+            self.unfolding = self.unfolding.stop(code or state)
+
+    def _carry(self, resolved: Resolved, label: Label) -> None:
+        """What is written carries the labels of all that went into it, into later tasks."""
+        manifest = resolved.manifest
+        for resource in resolved.view.touched:
+            if resource.access is not Effect.READ and manifest.effect is not Effect.READ and not resource.open:
+                carried = join(resolved.view.carries, label if reads(resource, manifest) or _mixes(resolved) else resolved.view.guard)
+                self._core.store.carry(resource.key, carried)
+
+    def _stop(self, step: str, iteration: int, code: str) -> None:
+        self._core.record("outcome", self._row.task, f"{self._row.digest}/{step[:32]}/{iteration}", b"", code=code)
+        self._on_progress(Progress(step=step, iteration=iteration, state="stopped", code=code))
+        self.unfolding = self.unfolding.stop(code)
+
+    def _environment(self, item: Labelled | None = None, output: Labelled | None = None) -> Environment:
+        def literal(value: Json) -> Label:
+            return literal_label(value, self._evidence)
+
+        return Environment(outputs=self._outputs, literal=literal, item=item, output=output)
+
+
+def finished_outputs(core: Core, plan: Plan) -> dict[str, Labelled]:
+    """The outputs of the steps that a parent finished, as facts."""
+    found: dict[str, Labelled] = {}
+    parent = plan.parent
+    while parent is not None and len(found) < len(plan.finished):
+        row = core.store.plan(parent)
+        claims = [claim for claim in core.store.claims(parent) if claim.step in plan.finished]
+        for step in {claim.step for claim in claims} - found.keys():
+            outputs = [claim.labelled for claim in claims if claim.step == step]
+            looped = row.plan.step(step).for_each is not None
+            found[step] = gather(outputs, join_all(output.label for output in outputs)) if looped else outputs[0]
+        parent = row.plan.parent
+    return found
+
+
+def destroyed_files(resolved: Resolved) -> tuple[str, ...]:
+    """The files whose present content a reversible step may destroy."""
+    if resolved.manifest.reversibility is not Reversibility.REVERSIBLE:
+        return ()
+    return tuple(resource.name for resource in resolved.view.touched if _changed_file(resource))
+
+
+def _changed_file(resource: Touched) -> bool:
+    return resource.kind == "file" and resource.access is not Effect.READ
+
+
+def _mixes(resolved: Resolved) -> bool:
+    """Whether the step also reads something, so that what it writes may hold it (a copy, an archive)."""
+    return any(resource.access in {Effect.READ, Effect.EXECUTE} for resource in resolved.view.touched)

@@ -1,0 +1,74 @@
+"""Snapshots: the content that a step may destroy, stored and verified before the step may start (I10).
+
+A read-only step process walks the paths through the same folders and streams their content; each piece is stored by
+its digest, durably, and read back.  A second, later snapshot says what the step left, so that rollback can tell
+whether somebody else has changed things since.
+"""
+
+from __future__ import annotations
+
+from interlock.artifact import codec
+from interlock.artifact.action import Effect, Manifest
+from interlock.artifact.channel_pb2 import RunStep
+from interlock.artifact.errors import IntegrityError
+from interlock.artifact.snapshot import MAX_ENCODED, Snapshot
+from interlock.decide.resources import Touched
+from interlock.harness.core import Core
+from interlock.harness.minting import Sealed
+from interlock.harness.sandbox.profiles import PathGrant
+from interlock.harness.stepping import Mode, Order, Result, Stepper, path_grants
+from interlock.harness.store import PlanRow
+
+
+class Snapshots:
+    """Takes and restores snapshots of one run's files."""
+
+    def __init__(self, core: Core, stepper: Stepper) -> None:
+        self._core = core
+        self._stepper = stepper
+
+    def before(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
+        """Snapshot what a step is about to change, verify it, record it; raises ``IntegrityError``."""
+        found = self._take(row, sealed, step, iteration, paths)
+        snapshot = codec.decode(found, Snapshot, limit=MAX_ENCODED, data=True)
+        for entry in snapshot.entries:
+            if entry.sha256:
+                self._core.blobs.get(entry.sha256)
+        self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="before")
+        self._core.store.settle(row.digest, step, iteration, "claimed", before=found)
+
+    def after(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
+        """Snapshot what a step has left."""
+        found = self._take(row, sealed, step, iteration, paths)
+        self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="after")
+        self._core.store.settle(row.digest, step, iteration, "claimed", after=found)
+
+    def restore(
+        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, *, before: bytes, after: bytes, paths: tuple[str, ...]
+    ) -> Result:
+        """Put back what was before, where what is there now is what the step left."""
+        pair = {"before": codec.parse(before, limit=MAX_ENCODED, data=True), "after": codec.parse(after, limit=MAX_ENCODED, data=True)}
+        return self._run(row, sealed, step, iteration, paths, RunStep.RESTORE, codec.encode(pair), Effect.WRITE)
+
+    def _take(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> bytes:
+        result = self._run(row, sealed, step, iteration, paths, RunStep.SNAPSHOT, codec.encode(list(paths)), Effect.READ)
+        if not result.ok:
+            raise IntegrityError("snapshot.failed", f"no snapshot for step {step}: {result.code}")
+        return result.output
+
+    def _run(
+        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...], mode: Mode, snapshot: bytes,
+        access: Effect,
+    ) -> Result:  # fmt: skip
+        manifest = self._core.catalogue[row.plan.step(step).action]
+        order = Order(
+            task=row.task, plan=row.digest, envelope=sealed.envelope, grant=sealed.grant, step=step, iteration=iteration,
+            manifest=manifest, touched=(), mode=mode, snapshot=snapshot, paths=_folders(paths, manifest, access),
+        )  # fmt: skip
+        return self._stepper.run(order)
+
+
+def _folders(paths: tuple[str, ...], manifest: Manifest, access: Effect) -> tuple[PathGrant, ...]:
+    changed = [Touched(kind="file", name=path, access=Effect.WRITE) for path in paths]
+    grants = path_grants(changed, manifest)
+    return tuple(PathGrant(path=grant.path, write=access is Effect.WRITE) for grant in grants)

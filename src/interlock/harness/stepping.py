@@ -1,0 +1,227 @@
+"""One step, once: a fresh confined process that verifies its plan and grant itself, acts, and ends.
+
+What the process may reach is derived from the resources that were decided on: the folders of its files, its end
+points through the proxy, its programs.  Arguments, secrets and outputs travel between the harness and the step
+alone.  Whatever is not exactly the protocol, a forbidden call or a request outside the grant becomes an incident.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from interlock.artifact import channel, codec, frames
+from interlock.artifact.action import Effect, Endpoint, Manifest
+from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import ChannelError, SandboxError, StateError
+from interlock.artifact.grant import public_key
+from interlock.decide.resources import Touched
+from interlock.harness import catalogue
+from interlock.harness.core import Core
+from interlock.harness.egress import Egress
+from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
+from interlock.harness.supervisor import Child, Supervisor
+from interlock.harness.watch import Incident, Watch
+
+Mode = RunStep.Mode
+GRACE_SECONDS = 5.0
+MAX_BLOB = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one step process is asked to do."""
+
+    task: str
+    plan: str
+    envelope: bytes
+    grant: bytes
+    step: str
+    iteration: int = 0
+    manifest: Manifest
+    touched: tuple[Touched, ...]
+    arguments: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    secrets: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    mode: Mode = RunStep.ACT
+    snapshot: bytes = b""
+    paths: tuple[PathGrant, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of it; ``effect_possible`` says whether something may have happened although it is not ok."""
+
+    ok: bool
+    code: str = ""
+    message: str = ""
+    output: bytes = b"null"
+    effect_possible: bool = False
+    requests: tuple[str, ...] = ()
+
+
+class Stepper:
+    """Runs steps in processes of their own."""
+
+    def __init__(self, core: Core, supervisor: Supervisor, egress: Egress, watch: Watch) -> None:
+        self._core = core
+        self._supervisor = supervisor
+        self._egress = egress
+        self._watch = watch
+        self._blobs: dict[str, list[bytes]] = {}
+
+    def run(self, order: Order) -> Result:
+        """Run one step to its end; never raises for what the step does."""
+        endpoints = endpoints_of(order.manifest, order.touched)
+        spec = self._spec(order, endpoints)
+        try:
+            child = self._supervisor.start("step", spec)
+        except SandboxError as error:
+            return Result(ok=False, code=error.code, message=error.message)
+        lease = f"{order.plan[:16]}/{order.step}/{order.iteration}/{child.pid}"
+        requests: list[str] = []
+        try:
+            if endpoints:
+                hear = self._hearing(order, child, requests)
+                self._egress.open(lease, endpoints, child, hear, {})
+            ran = self._converse(child, order)
+        except ChannelError as error:
+            self._incident(order, error.code, error.message)
+            return Result(ok=False, code=error.code, message=error.message, effect_possible=order.mode == RunStep.ACT)
+        except TimeoutError:
+            return Result(ok=False, code="step.timeout", message="killed at its deadline", effect_possible=True)
+        finally:
+            self._egress.close(lease)
+            violations = child.violations
+            child.close()
+        if violations:
+            return self._violated(order, violations)
+        return Result(
+            ok=ran.ok, code=ran.code, message=ran.message, output=ran.output, effect_possible=ran.effect_possible,
+            requests=tuple(requests),
+        )  # fmt: skip
+
+    def _converse(self, child: Child, order: Order) -> Ran:
+        deadline = time.monotonic() + order.manifest.timeout_ms / 1000 + GRACE_SECONDS
+        channel.send(child.channel, self._message(order))
+        while True:
+            child.channel.settimeout(max(0.001, deadline - time.monotonic()))
+            call = channel.receive(child.channel, StepCall)
+            if call is None:
+                raise ChannelError("step.died", "the step ended without saying what it did")
+            match call.WhichOneof("body"):
+                case "ran":
+                    codec.parse(call.ran.output or b"null", limit=frames.MAX_FRAME, data=True)
+                    return call.ran
+                case "blob":
+                    self._store(call.blob)
+                    channel.send(child.channel, StepReturn(accepted=Accepted()))
+                case "want_blob" if order.mode == RunStep.RESTORE:
+                    content = self._core.blobs.get(call.want_blob.digest)
+                    part = call.want_blob.part
+                    data = content[part << 20 : (part + 1) << 20]
+                    last = (part + 1) << 20 >= len(content)
+                    blob = Blob(digest=call.want_blob.digest, part=part, last=last, data=data)
+                    channel.send(child.channel, StepReturn(blob=blob))
+                case _:
+                    raise ChannelError("channel.state", "a message that this step may not send")
+
+    def _message(self, order: Order) -> RunStep:
+        core = self._core
+        return RunStep(
+            mode=order.mode,
+            plan=order.envelope,
+            grant=order.grant,
+            keyring=codec.encode(core.keys.keyring),
+            grant_key=public_key(core.keys.grant_seed),
+            step=order.step,
+            iteration=order.iteration,
+            manifest=codec.encode(order.manifest),
+            arguments=codec.encode(order.arguments),
+            secrets=order.secrets,
+            now=core.clock(),
+            snapshot=order.snapshot,
+            home=str(core.workspace.folder),
+        )
+
+    def _store(self, blob: Blob) -> None:
+        parts = self._blobs.setdefault(blob.digest, [])
+        if blob.part != len(parts) or sum(map(len, parts)) + len(blob.data) > MAX_BLOB:
+            raise ChannelError("step.blob", "a part of a snapshot out of order, or beyond its bound")
+        parts.append(blob.data)
+        if blob.last:
+            content = b"".join(self._blobs.pop(blob.digest))
+            if self._core.blobs.put(content) != blob.digest:
+                raise ChannelError("step.blob", "content of a snapshot that does not have its digest")
+
+    def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
+        driver = order.manifest.driver
+        packages = catalogue.package_folders(self._core.workspace)
+        return JailSpec(
+            paths=path_grants(order.touched, order.manifest) if order.paths is None else order.paths,
+            programs=tuple(_program(name) for name in driver.programs),
+            packages=(str(packages[driver.package]),) if driver.package else (),
+            hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
+        )
+
+    def _hearing(self, order: Order, child: Child, requests: list[str]) -> Callable[[ProxyEvent], None]:
+        def hear(event: ProxyEvent) -> None:
+            requests.append(f"{event.method} {event.path} {event.status} {event.code}"[:300])
+            if event.violation:
+                child.kill()
+                self._incident(order, event.code or "egress.violation", f"{event.method} {event.path}"[:300])
+
+        return hear
+
+    def _violated(self, order: Order, violations: Iterable[Violation]) -> Result:
+        tried = ", ".join(sorted({violation.syscall for violation in violations}))
+        self._incident(order, "separation.syscall", tried)
+        return Result(ok=False, code="separation.syscall", message=f"the step tried {tried}", effect_possible=True)
+
+    def _incident(self, order: Order, code: str, detail: str) -> None:
+        self._watch.report(
+            Incident(
+                code=code, role="step", task=order.task, plan=order.plan, step=order.step, detail=detail,
+                secrets=tuple(sorted(order.secrets)),
+            )
+        )  # fmt: skip
+
+
+def endpoints_of(manifest: Manifest, touched: Iterable[Touched]) -> tuple[Endpoint, ...]:
+    """The network end points of a step: those of its manifest, and those that its arguments name."""
+    declared = {(endpoint.host, endpoint.port): endpoint for endpoint in manifest.driver.endpoints}
+    for resource in touched:
+        host, _, port = resource.name.rpartition(":")
+        if resource.kind == "endpoint" and not resource.open and (host, int(port)) not in declared:
+            mode = "tls" if port == "443" else "plain"
+            declared[host, int(port)] = Endpoint(host=host, port=int(port), mode=mode)
+    return tuple(declared.values())
+
+
+def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGrant, ...]:
+    """The files and folders that a step reaches: what it reads itself, and the folder of what it writes."""
+    grants: dict[str, PathGrant] = {}
+    for resource in touched:
+        if resource.kind != "file" or resource.open:
+            continue
+        path = Path(resource.name)
+        writes = resource.access is not Effect.READ
+        folder = path if path.is_dir() and (not writes or resource.access is Effect.EXECUTE) else path.parent
+        existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+        if existing.resolve() != existing:
+            raise StateError("resource.link", f"the folder of {path.name} is reached through a link", hint="name the real path")
+        known = grants.get(str(existing))
+        writable = writes or (known is not None and known.write)
+        execute = writable and manifest.driver.executable_writes
+        grants[str(existing)] = PathGrant(path=str(existing), write=writable, execute=execute)
+    return tuple(sorted(grants.values()))
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise StateError("step.program", f"the program {name} is not installed here")
+    return str(Path(found).resolve())
