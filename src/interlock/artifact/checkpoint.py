@@ -195,9 +195,7 @@ def verify_proof(raw: bytes, leaf: bytes, keys: Sequence[NoteKey]) -> Checkpoint
     """Check that ``leaf`` (its bytes) stands in the log of ``keys``; raises ``IntegrityError``."""
     proof = parse_proof(raw)
     checkpoint = open_checkpoint(proof.note, keys)
-    merkle.verify_inclusion(
-        merkle.leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root
-    )
+    merkle.verify_inclusion(merkle.leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     return checkpoint
 
 

@@ -5,7 +5,7 @@ level (0 is a leaf) and its index in that level; only complete subtrees have nod
 ``IntegrityError`` (``proof.range``, ``proof.length``, ``proof.root``) and returns nothing.
 
 >>> tree = Frontier()
->>> nodes = {(n.level, n.index): n.hash for leaf in (b"a", b"b", b"c") for n in tree.append(leaf_hash(leaf))}
+>>> nodes = {(n.level, n.place): n.hash for leaf in (b"a", b"b", b"c") for n in tree.append(leaf_hash(leaf))}
 >>> proof = inclusion_proof(1, 3, lambda level, index: nodes[level, index])
 >>> verify_inclusion(leaf_hash(b"b"), 1, 3, proof, tree.root())
 """
@@ -28,7 +28,7 @@ class Node(NamedTuple):
     """One complete subtree's hash."""
 
     level: int
-    index: int
+    place: int
     hash: bytes
 
 
@@ -118,7 +118,7 @@ def consistency_proof(old: int, new: int, read: ReadNode) -> list[bytes]:
         else:
             proof.append(_subtree(low, middle, read))
             low = middle
-    if low:  # The old root is not itself a node of the proof unless it is a complete left subtree.
+    if low:  # Otherwise the old root is itself a node, and whoever verifies knows it.
         proof.append(_subtree(low, high, read))
     return proof[::-1]
 
