@@ -67,6 +67,10 @@ class Places:
         """The absolute spelling of ``path``, lexically; relative paths start from the home."""
         return canonical_path(path, self._home)
 
+    def covers(self, path: str) -> bool:
+        """Whether a canonical path is granted or lies below what is granted."""
+        return any(path == root or path.startswith(root.rstrip("/") + "/") for root in self._granted)
+
     def open(self, path: str, flags: int = READ) -> int:
         """A descriptor of what stands at a canonical path; raises ``DriverError``."""
         descriptor = self._granted.get(path)
