@@ -126,7 +126,7 @@ def convert(value: Json, kind: type[T]) -> T:
 
 def builtin(value: object) -> Json:
     """The JSON value that ``encode`` would write."""
-    plain: Json = msgspec.to_builtins(value)
+    plain: Json = msgspec.json.decode(_encoder.encode(value))
     return plain
 
 
