@@ -11,7 +11,7 @@ from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
-from interlock.artifact.snapshot import MAX_ENCODED, Snapshot
+from interlock.artifact import snapshot
 from interlock.decide.resources import Touched
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
@@ -30,8 +30,8 @@ class Snapshots:
     def before(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
         """Snapshot what a step is about to change, verify it, record it; raises ``IntegrityError``."""
         found = self._take(row, sealed, step, iteration, paths)
-        snapshot = codec.decode(found, Snapshot, limit=MAX_ENCODED, data=True)
-        for entry in snapshot.entries:
+        taken = snapshot.decode(found)
+        for entry in taken.entries:
             if entry.sha256:
                 self._core.blobs.get(entry.sha256)
         self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="before")
@@ -47,7 +47,7 @@ class Snapshots:
         self, row: PlanRow, sealed: Sealed, step: str, iteration: int, *, before: bytes, after: bytes, paths: tuple[str, ...]
     ) -> Result:
         """Put back what was before, where what is there now is what the step left."""
-        pair = {"before": codec.parse(before, limit=MAX_ENCODED, data=True), "after": codec.parse(after, limit=MAX_ENCODED, data=True)}
+        pair = {"before": codec.parse(before, limit=snapshot.MAX_ENCODED, data=True), "after": codec.parse(after, limit=snapshot.MAX_ENCODED, data=True)}
         return self._run(row, sealed, step, iteration, paths, RunStep.RESTORE, codec.encode(pair), Effect.WRITE)
 
     def _take(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> bytes:

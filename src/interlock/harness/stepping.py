@@ -162,7 +162,7 @@ class Stepper:
         packages = catalogue.package_folders(self._core.workspace)
         return JailSpec(
             paths=path_grants(order.touched, order.manifest) if order.paths is None else order.paths,
-            programs=tuple(_program(name) for name in driver.programs),
+            programs=tuple(program(name) for name in driver.programs),
             packages=(str(packages[driver.package]),) if driver.package else (),
             hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
         )
@@ -220,7 +220,8 @@ def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGra
     return tuple(sorted(grants.values()))
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The absolute path of a program; raises ``StateError`` where it is not installed."""
     found = shutil.which(name)
     if found is None:
         raise StateError("step.program", f"the program {name} is not installed here")

@@ -13,7 +13,6 @@ all children.  It never runs a child's code and reads nothing from a child but w
 
 from __future__ import annotations
 
-import itertools
 import os
 import select
 import signal
@@ -69,6 +68,7 @@ class Child:
         self.reduced: tuple[str, ...] = ()
         self.listeners: dict[tuple[str, int], int] = {}
         self.pidfd = -1
+        self.identity = 0
         self.watch: Watch | None = None
         self._status: int | None = None
         self._ended = threading.Event()
@@ -120,11 +120,9 @@ class _Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control: Final = ours
         self.children: dict[int, Child] = {}
-        self.filled: Final = threading.Event()
+        self.gone = False
+        self._changed = threading.Condition()
         self._warm: deque[tuple[int, socket.socket]] = deque()
-        self._dead: set[int] = set()
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(-1, -1)
         boot = _BOOT.format(paths=module_path())
         with theirs:
             self._process = subprocess.Popen(
@@ -148,54 +146,64 @@ class _Zygote:
             raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
         self.missing: Final = hello.missing
 
-    def order(self, child: Child, descriptors: list[int], *, outputs: bool) -> Callable[[], None]:
-        """Give a warm child, or else a fresh one, its start; returns what is left to do once it runs.
+    def give(self, child: Child, descriptors: list[int], *, outputs: bool) -> socket.socket:
+        """Give a warm child its start; returns the socket on which it reports.
 
-        What must be bound goes by way of the zygote; a start without paths reaches the warm child directly.
+        What must be bound goes by way of the zygote; a start without paths reaches the child directly.
         """
-        spec = child.spec
-        identity, orders = self._take_warm()
+        identity, reporting = self._take()
         self.children[identity] = child
-        if orders is None or spec.paths or spec.programs or spec.packages:
-            if orders is not None:
-                orders.close()
+        spec = child.spec
+        if spec.paths or spec.programs or spec.packages:
             self._send(Order(identity=identity, spec=spec, outputs=outputs), descriptors)
-            return lambda: None
-        with orders:
-            socket.send_fds(orders, [_ENCODER.encode(Bequest(spec=spec, outputs=outputs))], descriptors)
-        return lambda: self._send(Order(identity=identity), [])
+        else:
+            socket.send_fds(reporting, [_ENCODER.encode(Bequest(spec=spec, outputs=outputs))], descriptors)
+        child.identity = identity
+        return reporting
 
-    def _take_warm(self) -> tuple[int, socket.socket | None]:
-        with self._lock:
-            while self._warm:
-                identity, orders = self._warm.popleft()
-                if identity not in self._dead:
-                    return identity, orders
-                orders.close()
-            return next(self._numbers), None
+    def taken(self, child: Child) -> None:
+        """Tell the zygote that it may make another one, now that a direct start is over."""
+        if not (child.spec.paths or child.spec.programs or child.spec.packages):
+            self._send(Order(identity=child.identity), [])
+
+    def _take(self) -> tuple[int, socket.socket]:
+        with self._changed:
+            if not self._warm:
+                self._send(Order(now=True), [])
+            while not self._warm:
+                if self.gone or not self._changed.wait(START_SECONDS):
+                    raise SandboxError("sandbox.zygote", "the zygote is gone or did not answer in time")
+            return self._warm.popleft()
+
+    def ready(self, timeout: float) -> bool:
+        """Wait for a warm child."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._warm), timeout)
 
     def _send(self, order: Order, descriptors: list[int]) -> None:
-        with self._lock:
-            socket.send_fds(self.control, [_ENCODER.encode(order)], descriptors)
+        socket.send_fds(self.control, [_ENCODER.encode(order)], descriptors)
 
     def hear(self) -> bool:
         """Take one report of the zygote; ``False`` where it, and so every child, is gone."""
         body, found, _, _ = socket.recv_fds(self.control, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
-        if not body:
-            for child in self.children.values():
-                child.ended(-signal.SIGKILL)
-            return False
-        match _REPORTS.decode(body):
+        with self._changed:
+            if not body:
+                self.gone = True
+                for child in self.children.values():
+                    child.ended(-signal.SIGKILL)
+            else:
+                self._note(_REPORTS.decode(body), found)
+            self._changed.notify_all()
+        return bool(body)
+
+    def _note(self, report: Warm | Exited, found: list[int]) -> None:
+        match report:
             case Warm(identity=identity):
                 self._warm.append((identity, socket.socket(fileno=found[0])))
-                self.filled.set()
             case Exited(identity=identity, status=status):
-                child = self.children.pop(identity, None)
-                if child is None:
-                    self._dead.add(identity)
-                else:
+                if child := self.children.pop(identity, None):
                     child.ended(status)
-        return True
+                self._warm = deque(warm for warm in self._warm if warm[0] != identity)
 
     def close(self) -> None:
         self.control.shutdown(socket.SHUT_RDWR)
@@ -253,7 +261,7 @@ class Supervisor:
         """Have the role's zygote, and where it keeps a pool one warm child, ready; returns missing layers."""
         zygote = self._zygote(role)
         if self._pools.get(role, PROFILES[role].pool):
-            zygote.filled.wait(timeout)
+            zygote.ready(timeout)
         return zygote.missing
 
     def start(self, role: Role, spec: JailSpec | None = None, *, pipes: bool = False) -> Child:
@@ -266,19 +274,18 @@ class Supervisor:
         check_spec(PROFILES[role], spec, runtime_paths(role))
         zygote = self._zygote(role)
         channel, theirs = socket.socketpair()
-        reporting, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         out, err = (os.pipe(), os.pipe()) if pipes else ((-1, -1), (-1, -1))
         child = Child(role, spec, channel, (out[0], err[0]) if pipes else None)
-        given = [report.fileno(), theirs.fileno(), *((out[1], err[1]) if pipes else ())]
+        given = [theirs.detach(), *((out[1], err[1]) if pipes else ())]
         try:
-            settle = zygote.order(child, given, outputs=pipes)
-            for descriptor in given[2:]:
-                os.close(descriptor)
-            theirs.close()
-            report.close()
+            try:
+                reporting = zygote.give(child, given, outputs=pipes)
+            finally:
+                for descriptor in given:
+                    os.close(descriptor)
             with reporting:
                 self._admit(child, zygote, reporting)
-            settle()
+            zygote.taken(child)
         except BaseException:
             child.close()
             raise
@@ -296,9 +303,9 @@ class Supervisor:
         locked = _LOCKED.decode(body)
         if locked.code:
             raise SandboxError(locked.code, locked.message)
-        child.reduced = zygote.missing + locked.missing
+        child.reduced = zygote.missing
+        listener = descriptors.pop() if "notification" not in child.reduced else -1
         child.pidfd, memory, *rest = descriptors
-        listener = rest.pop(0) if "notification" not in child.reduced else -1
         child.listeners = {(host.host, host.port): at for host, at in zip(child.spec.hosts, rest, strict=True)}
         child.watch = Watch(child.role, child.spec, child.pidfd, listener, memory, self._on_violation)
         if listener >= 0:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from interlock.artifact import codec
+from interlock.artifact import codec, snapshot
 from interlock.artifact.action import Manifest, Reversibility
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.snapshot import MAX_ENCODED, Snapshot
+
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
@@ -90,7 +90,7 @@ class Undo:
         before = claim.before or b""
         if claim.after is None:
             raise StateError("undo.unknown", "it is not known what the step left", hint="compare and restore by hand")
-        roots = codec.decode(before, Snapshot, limit=MAX_ENCODED, data=True).roots
+        roots = snapshot.decode(before).roots
         lifetime = self._core.clock() + ROLLBACK_LIFETIME_MS
         # A grant of its own, over the approved plan: it outlives the plan's.
         sealed = seal(self._core, row.plan, row.task, until=lifetime)

@@ -1,0 +1,61 @@
+"""The model gateway as the harness uses it: one jailed process that alone holds the API key and the network.
+
+The provider is a sink: what a planner has received must be within what the model is declared to accept (I5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from interlock.artifact import channel
+from interlock.artifact.channel_pb2 import GatewayStart, Generate, Generated, Message
+from interlock.artifact.errors import ChannelError, ConfigurationError, StateError
+from interlock.harness.core import Core
+from interlock.harness.sandbox.profiles import JailSpec
+from interlock.harness.supervisor import Child, Supervisor
+
+MAX_MESSAGES = 256
+MAX_TEXT = 1 << 20
+SLACK_SECONDS = 10
+
+
+class Gateway:
+    """The gateway process, started with the first completion and restarted after it died."""
+
+    def __init__(self, core: Core, supervisor: Supervisor) -> None:
+        self._core = core
+        self._supervisor = supervisor
+        self._child: Child | None = None
+
+    def generate(self, messages: Sequence[Message], schema: bytes, max_tokens: int) -> Generated:
+        """One completion; raises ``StateError`` with the gateway's code where there is none."""
+        if not 0 < len(messages) <= MAX_MESSAGES or sum(len(message.text) for message in messages) > MAX_TEXT:
+            raise StateError("completion.size", "a conversation beyond its bounds")
+        child = self._started()
+        try:
+            request = Generate(messages=messages, schema=schema, max_tokens=max_tokens)
+            found = channel.call(child.channel, request, Generated)
+        except (ChannelError, OSError):
+            child.close()
+            self._child = None
+            raise StateError("gateway.lost", "the model gateway ended or was silent") from None
+        if found.code:
+            raise StateError(found.code, found.message[:200])
+        return found
+
+    def _started(self) -> Child:
+        if self._child is None:
+            model = self._core.workspace.configuration.model
+            if not model.base_url:
+                raise ConfigurationError("model.none", "no model is configured", hint="set [model] in interlock.toml")
+            key = self._core.vault.release(model.key_secret) if model.key_secret else b""
+            self._child = self._supervisor.start("gateway", JailSpec(connect_ports=None))
+            self._child.channel.settimeout(model.timeout_ms * model.attempts / 1000 + SLACK_SECONDS)
+            channel.send(
+                self._child.channel,
+                GatewayStart(
+                    dialect=model.dialect, base_url=model.base_url, model=model.name, api_key=key,
+                    timeout_ms=model.timeout_ms, attempts=model.attempts, allow_private=model.allow_private,
+                ),
+            )  # fmt: skip
+        return self._child

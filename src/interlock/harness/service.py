@@ -1,0 +1,262 @@
+"""The harness as a whole: what every surface calls, and nothing that decides.
+
+>>> with Harness(find(Path.cwd())) as harness:  # doctest: +SKIP
+...     task = harness.start_task("tidy up notes.txt")
+...     outcome = harness.plan(task.id, "file", handed=plan)
+...     harness.execute(outcome.decided[-1].digest)
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from interlock.artifact import codec
+from interlock.artifact.channel_pb2 import Result
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import StateError
+from interlock.artifact.plan import Plan, Proposal, ProposedStep
+from interlock.artifact.task import Attachment, Budget, Task
+from interlock.decide.life import Event, Status
+from interlock.decide.references import Labelled
+from interlock.harness.alerts import Alerts
+from interlock.harness.approvals import Approvals
+from interlock.harness.core import Clock, Core, system_clock
+from interlock.harness.egress import Egress
+from interlock.harness.execution import Execution
+from interlock.harness.models import Gateway
+from interlock.harness.observing import Observer, Preview
+from interlock.harness.proposals import Decided, Proposals, released
+from interlock.harness.running import OnProgress, Progress
+from interlock.harness.sandbox.profiles import Violation
+from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
+from interlock.harness.stepping import Stepper
+from interlock.harness.store import PlanRow
+from interlock.harness.supervisor import Supervisor
+from interlock.harness.undo import Undo, Undone
+from interlock.harness.watch import Watch
+from interlock.harness.workspace import Workspace
+
+_QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
+_ENDED = frozenset({Status.DENIED, Status.DONE, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK})
+TASK_LIFETIME_MS = 7 * 24 * 3600 * 1000
+
+
+def _quiet(progress: Progress) -> None:
+    del progress
+
+
+def _nobody(question: str) -> str | None:
+    del question
+    return None
+
+
+class Harness:
+    """One workspace, opened; a context manager that ends its children."""
+
+    def __init__(
+        self, workspace: Workspace, *, unattended: bool = False, unsafe_reduced: bool = False, clock: Clock = system_clock
+    ) -> None:
+        unsafe = ("UnsafeReducedSandbox",) if unsafe_reduced else ()
+        self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
+        for name in unsafe:
+            self.core.record("unsafe", "", name, b"", code=name)
+        config = workspace.configuration
+        self._seen: set[int] = set()
+        self.supervisor = Supervisor(on_violation=self._violation, unsafe_reduced=unsafe_reduced)
+        self.watch = Watch(self.core, Alerts(self.core, self.supervisor).alert)
+        egress = Egress(self.supervisor, config.egress.exceptions)
+        stepper = Stepper(self.core, self.supervisor, egress, self.watch)
+        self._proposals = Proposals(self.core, unattended=unattended)
+        self._observer = Observer(self.core, self._proposals, stepper)
+        self._approvals = Approvals(self.core)
+        self._execution = Execution(self.core, self.supervisor, self._proposals, self._observer, stepper, self.watch)
+        self._undo = Undo(self.core, self._proposals, stepper)
+        self._gateway = Gateway(self.core, self.supervisor)
+        self.recovered = self._execution.recover()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every child and close the state."""
+        self.supervisor.close()
+        self.core.close()
+
+    # ---- tasks and planning
+
+    def start_task(
+        self,
+        goal: str,
+        *,
+        values: tuple[str, ...] = (),
+        attachments: Mapping[str, bytes] | None = None,
+        groups: tuple[str, ...] = (),
+        scope: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+    ) -> Task:
+        """Record what a principal asks for, before a planner sees anything; quoted parts of the goal are values."""
+        core, config = self.core, self.core.workspace.configuration
+        now = core.clock()
+        documents = {name: core.blobs.put(content) for name, content in (attachments or {}).items()}
+        task = codec.decode(
+            codec.encode(
+                Task(
+                    id=f"task-{secrets.token_hex(6)}",
+                    revision=0,
+                    principal=config.principal.name,
+                    goal=goal,
+                    values=(*values, *_QUOTED.findall(goal)),
+                    scope=scope or {},
+                    groups=tuple(group for group in groups or config.actions.groups if group in config.actions.groups),
+                    attachments=tuple(Attachment(name=name, digest=digest) for name, digest in documents.items()),
+                    budget=budget or core.workspace.budget,
+                    created_at=now,
+                    expires_at=now + TASK_LIFETIME_MS,
+                )
+            ),
+            Task,
+        )
+        core.record("task", task.id, codec.digest(task), task)
+        core.store.put_task(task)
+        return task
+
+    def plan(
+        self,
+        task_id: str,
+        strategy: str,
+        *,
+        handed: bytes = b"",
+        ask: Asker = _nobody,
+        act: Act = lambda _: (),
+        parent: str = "",
+    ) -> Outcome:
+        """Run a planner process on a task; its proposals go through the gate, ``act`` may carry out what passed."""
+        return self._session(task_id, strategy, ask, act).plan(handed, parent)
+
+    def answer(self, task_id: str, strategy: str, digest: str) -> Outcome:
+        """Let a planner write the unverified answer from what a plan's steps returned."""
+        return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
+
+    def results(self, digest: str) -> tuple[Result, ...]:
+        """What became of a plan's steps."""
+        return results_of(self.core, self.core.store.plan(digest).digest)
+
+    def propose(self, task_id: str, raw: bytes, parent: str | None = None) -> Decided:
+        """A proposal handed in by a principal rather than a planner: the same gate, no planner process."""
+        self.core.store.load_groups(task_id, self.core.store.task(task_id).task.groups)
+        found = self.core.store.plan(parent) if parent else None
+        return self._proposals.propose(task_id, raw, parent=found)
+
+    def check(self, task_id: str, raw: bytes) -> Decided:
+        """The same decision with nothing stored, reserved or recorded."""
+        return Decided(verdict=self._proposals.judge(self.core.store.task(task_id), raw, previewing=True).verdict)
+
+    def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
+        """One read through the gate."""
+        return self._observer.observe(task_id, action, arguments)
+
+    # ---- deciding
+
+    def preview(self, digest: str) -> tuple[Preview, ...]:
+        """Probe a pending plan's effect now; what an approval signs from here on is this."""
+        row = self.core.store.plan(digest)
+        found = self._observer.previews(row)
+        if row.status is Status.PENDING and codec.encode(found) != row.previews:
+            self.core.store.set_plan(row.digest, previews=codec.encode(found), shown_at=self.core.clock())
+        return found
+
+    def approve(self, envelope: bytes) -> Status:
+        """Count a person's signed word: an approval or a denial."""
+        return self._approvals.submit(envelope)
+
+    deny = approve
+
+    # ---- running
+
+    def execute(self, digest: str, on_event: OnProgress = _quiet) -> Status:
+        """Run an approved plan."""
+        return self._execution.execute(digest, on_event)
+
+    def halt(self, digest: str | None, reason: str) -> list[str]:
+        """Stop a running plan, or all of them, before their next step."""
+        rows = [self.core.store.plan(digest)] if digest else self.core.store.plans(status=Status.RUNNING)
+        for row in rows:
+            self.core.record("halt", row.task, row.digest, reason.encode(), code="halt.person")
+            self.core.store.advance(row.digest, Event.HALT, stopped="halt.person")
+        return [row.digest for row in rows]
+
+    def revoke(self, digest: str, reason: str) -> Status:
+        """Take an approval back; a plan that has not ended can no longer start a step."""
+        row = self.core.store.plan(digest)
+        self.core.record("revoke", row.task, row.digest, reason.encode(), code="revoke.person")
+        if row.status in {Status.PENDING, Status.APPROVED}:
+            self.core.store.spend(row.task, **released(row.plan, self.core.catalogue))
+        return self.core.store.advance(row.digest, Event.REVOKE, stopped="revoke.person")
+
+    def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
+        """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.
+
+        ``resolved`` says of each step whose outcome is unknown what a person found out: ``happened`` or ``not``.
+        """
+        row = self.core.store.plan(digest)
+        if row.status is not Status.HALTED:
+            raise StateError("resume.status", f"a plan that is {row.status.value} is not halted")
+        finished = self._finished(row, resolved)
+        self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
+        return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
+
+    def rollback(self, digest: str) -> tuple[Undone, ...]:
+        """Take back exactly what a plan did."""
+        return self._undo.rollback(self.core.store.plan(digest).digest)
+
+    def close_incident(self, number: int, by: str, reason: str) -> None:
+        """A person closes an incident and, with the last one, unfreezes the task."""
+        self.watch.close(number, by, reason)
+
+    def _finished(self, row: PlanRow, resolved: Mapping[str, str]) -> tuple[str, ...]:
+        done = list(row.plan.finished)
+        claims = self.core.store.claims(row.digest)
+        for step in row.plan.steps:
+            states = [claim.state for claim in claims if claim.step == step.id]
+            if "unknown" in states and resolved.get(step.id) not in {"happened", "not"}:
+                raise StateError(
+                    "resume.unknown", f"it is unknown whether step {step.id} happened",
+                    hint=f"find out, then add --happened {step.id} or --not-happened {step.id}",
+                )  # fmt: skip
+            settled = {"done", "skipped"} | ({"unknown"} if resolved.get(step.id) == "happened" else set())
+            wanted = 1 if step.for_each is None else len(states)
+            if states and len(states) == wanted and set(states) <= settled:
+                done.append(step.id)
+        return tuple(dict.fromkeys(done))
+
+    def _session(self, task_id: str, strategy: str, ask: Asker, act: Act) -> Session:
+        parts = Parts(
+            core=self.core, supervisor=self.supervisor, proposals=self._proposals, observer=self._observer,
+            gateway=self._gateway, watch=self.watch, ask=ask, act=act,
+        )  # fmt: skip
+        return Session(parts, task_id, strategy)
+
+    def _violation(self, violation: Violation) -> None:
+        """The kernel saw a forbidden call: on record before the caller is refused; its session makes it an incident.
+
+        A child's first call is enough here, so that a flood of them cannot fill the ledger.
+        """
+        if violation.pid not in self._seen:
+            self._seen.add(violation.pid)
+            self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
+
+
+def reproposed(row: PlanRow) -> bytes:
+    """A plan's steps as a new proposal."""
+    plan: Plan = row.plan
+    steps = tuple(
+        ProposedStep(**{name: getattr(step, name) for name in ProposedStep.__struct_fields__}) for step in plan.steps
+    )
+    return codec.encode(Proposal(task=plan.task, goal=plan.goal, steps=steps, parent=row.digest))
