@@ -6,7 +6,6 @@ channel, the granted folders, an empty environment and its module path, and no w
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import json
@@ -16,14 +15,15 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from interlock.artifact import frames
 from interlock.artifact.errors import InterlockError, SandboxError
 from interlock.harness.sandbox import jail, probes, raw, rehearsal
-from interlock.harness.sandbox.profiles import CHANNEL, REPORT, Bequest, JailSpec, Locked, Profile
+from interlock.harness.sandbox.jail import MEMORY, PIDFD
+from interlock.harness.sandbox.profiles import CHANNEL, REPORT, Bequest, JailSpec, Limits, Locked, Profile
 from interlock.harness.sandbox.syscall_rules import program
 
 CRASHED: Final = 70  # EX_SOFTWARE
@@ -48,14 +48,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return "namespaces" not in self.missing
 
 
-class Prepared(NamedTuple):
-    """What a child has behind it when its order comes."""
-
-    memory: int
-    ruleset: int
-    failure: str
-
-
 BEQUESTS: Final = msgspec.msgpack.Decoder(Bequest)
 
 
@@ -77,8 +69,30 @@ def _life(orders: socket.socket, world: World, identity: int | None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.clear()
     os.setsid()
+    failure = _prepare(orders.detach(), world, identity)
+    reporting = socket.socket(fileno=REPORT)
+    if world.pooled:
+        rehearsal.rehearse(world.profile, world.missing)
+    reporting.send(b"w")
+    body, descriptors, _, _ = socket.recv_fds(reporting, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    if not body:
+        return 0
+    bequest = BEQUESTS.decode(body)
+    try:
+        if refusal := bequest.refusal or failure or _entry_refusal(world, bequest.spec):
+            raise SandboxError(*refusal)
+        directories = _start(world, bequest, descriptors, reporting)
+    except (OSError, InterlockError) as error:
+        code, text = described(error)
+        reporting.send(msgspec.msgpack.encode(Locked(code=code, message=text)))
+        return CRASHED
+    return _run(world.profile, bequest.spec, directories)
+
+
+def _prepare(orders: int, world: World, identity: int | None) -> tuple[str, str] | None:
+    """Everything that needs no order, and no descriptor of the zygote's left; the code and text of a failure."""
     memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
-    ruleset, failure = -1, ""
+    ruleset, failure = -1, None
     try:
         if world.namespaces:
             jail.become(identity, world.identity)
@@ -87,90 +101,61 @@ def _life(orders: socket.socket, world: World, identity: int | None) -> int:
         ruleset = jail.make_ruleset(world.profile, world.runtime, world.abi, own_root=world.namespaces)
         jail.shed_power()
     except OSError as error:
-        failure = f"{error.filename or 'a layer'}: {errno.errorcode.get(error.errno or 0, 'error')}"
-    if world.pooled:
-        rehearsal.rehearse(world.profile, world.missing)
-    orders.send(b"w")
-    body, descriptors, _, _ = socket.recv_fds(orders, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
-    if not body:
-        return 0
-    return _start(world, BEQUESTS.decode(body), descriptors, Prepared(memory, ruleset, failure))
+        failure = described(error)
+    jail.arrange_descriptors([orders, os.pidfd_open(os.getpid()), memory, ruleset])
+    jail.limit_by_default(world.profile)
+    return failure
 
 
-def _start(world: World, bequest: Bequest, descriptors: list[int], prepared: Prepared) -> int:
-    report, channel, *rest = descriptors
-    os.dup2(report, REPORT, inheritable=False)
-    outputs, trees = (rest[:2], rest[2:]) if bequest.outputs else ([], rest)
-    spec = bequest.spec
-    try:
-        if prepared.failure:
-            raise SandboxError("sandbox.layer", prepared.failure)
-        if spec.mode == "serve" and world.entry_error:
-            raise SandboxError("sandbox.entry", f"the {world.profile.role}'s code: {world.entry_error}")
-        listening = _grant(world, spec, list(zip(bequest.targets, trees, strict=True)))
-        if prepared.ruleset >= 0:
-            jail.restrict(prepared.ruleset, world.profile, spec, world.runtime, world.abi)
-        granted = [os.open(grant.path, os.O_PATH | os.O_CLOEXEC) for grant in spec.paths]
-        sent = [os.pidfd_open(os.getpid()), prepared.memory, *listening]
-        numbers = jail.arrange_descriptors(channel, outputs, [*granted, *sent])
-        _lock(world, spec, numbers[len(granted) :])
-    except (OSError, InterlockError) as error:
-        code, text = described(error)
-        socket.socket(fileno=REPORT).send(msgspec.msgpack.encode(Locked(code=code, message=text)))
-        return CRASHED
-    directories = dict(zip((grant.path for grant in spec.paths), numbers, strict=False))
+def _entry_refusal(world: World, spec: JailSpec) -> tuple[str, str] | None:
+    if spec.mode == "serve" and world.entry_error:
+        return "sandbox.entry", f"the {world.profile.role}'s code: {world.entry_error}"
+    return None
+
+
+def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: socket.socket) -> dict[str, int]:
+    """Steps (4) to (8), the probes, the report and the word to go; returns the granted folders' descriptors."""
+    profile, spec = world.profile, bequest.spec
+    trees = jail.take_outputs(descriptors[1:], outputs=bequest.outputs)
+    if world.namespaces:
+        jail.attach_grants(bequest.targets, trees)
+    directories = {grant.path: os.open(grant.path, os.O_PATH | os.O_CLOEXEC) for grant in spec.paths}
+    listening = jail.listen_for(spec) if spec.hosts else []
+    if spec.programs or spec.limits != Limits():
+        jail.limit(profile, spec.limits, programs=bool(spec.programs))
+    raw.clear_capabilities()
+    if world.abi:
+        jail.restrict(profile, spec, world.runtime, world.abi)
+    notify = "notification" not in world.missing
+    listener = raw.seccomp_install(program(profile, spec, notify=notify), listen=notify)
     gc.enable()
-    return _run(spec.mode, world.profile, spec, directories)
+    for probe in probes.DIRECT.get(profile.role, ()):
+        if not probes.refused(probe):
+            raise SandboxError("sandbox.probe", f"a confined {profile.role} could {probe.name}")
+    watched = probes.WATCHED[profile.role]
+    handed = [PIDFD, MEMORY, *listening, *([listener] if notify else [])]
+    socket.send_fds(reporting, [msgspec.msgpack.encode(Locked(canaries=len(watched)))], handed)
+    reporting.detach()
+    raw.call("close_range", CHANNEL + 1 + len(directories), 0xFFFF_FFFF, 0)
+    for probe in watched:
+        if not probes.refused(probe):
+            os._exit(PROBE_PASSED)
+    return directories
 
 
 def described(error: OSError | InterlockError) -> tuple[str, str]:
+    """The stable code and the text of what went wrong on the way into the jail."""
     if isinstance(error, InterlockError):
         return error.code, error.message
     return "sandbox.layer", f"{error.filename or 'a layer'}: {error.strerror}"
 
 
-def _grant(world: World, spec: JailSpec, trees: list[tuple[str, int]]) -> list[int]:
-    """Step (4); returns the listening descriptors."""
-    if not world.namespaces:
-        return []
-    jail.attach_grants(trees)
-    listeners = jail.listen_for(spec)
-    return [listener.detach() for listener in listeners]
-
-
-def _lock(world: World, spec: JailSpec, sent: list[int]) -> None:
-    """Steps (6) and (8), the direct probes, the report, and the watched probes."""
-    profile = world.profile
-    jail.limit(profile, spec.limits, programs=bool(spec.programs))
-    raw.clear_capabilities()
-    notify = "notification" not in world.missing
-    listener = raw.seccomp_install(program(profile, spec, notify=notify), listen=notify)
-    _report(profile, sent, listener)
-
-
-def _report(profile: Profile, sent: list[int], listener: int) -> None:
-    for probe in probes.DIRECT.get(profile.role, ()):
-        if not probes.refused(probe):
-            raise SandboxError("sandbox.probe", f"a confined {profile.role} could {probe.name}")
-    watched = probes.WATCHED[profile.role]
-    with socket.socket(fileno=REPORT) as reporting:
-        pidfd, memory, *listeners = sent
-        handed = [pidfd, memory, *([listener] if listener >= 0 else []), *listeners]
-        body = msgspec.msgpack.encode(Locked(canaries=len(watched)))
-        socket.send_fds(reporting, [body], handed)
-    for descriptor in handed:
-        os.close(descriptor)
-    for probe in watched:
-        if not probes.refused(probe):
-            os._exit(PROBE_PASSED)
-
-
-def _run(mode: str, profile: Profile, spec: JailSpec, directories: dict[str, int]) -> int:
+def _run(profile: Profile, spec: JailSpec, directories: dict[str, int]) -> int:
     channel = socket.socket(fileno=CHANNEL)
     sys.path.extend(spec.packages)
-    if mode == "script":
+    if spec.mode == "script":
         return _run_script(channel)
-    if mode == "probe":
+    if spec.mode == "probe":
         outcome = {probe.name: probes.refused(probe) for probe in probes.FULL}
         frames.send(channel, msgspec.json.encode(outcome))
         return 0

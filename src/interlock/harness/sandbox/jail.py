@@ -15,7 +15,6 @@ byte of user code, single-threaded; a layer that cannot be had raises ``OSError`
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import signal
@@ -36,6 +35,7 @@ from interlock.harness.sandbox.profiles import (
     address_of,
 )
 
+PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
 JAIL: Final = "/jail"
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
 _READ: Final = _READ_FILE | _READ_DIR
@@ -103,44 +103,53 @@ def make_mount_point(path: str, *, folder: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444))
 
 
-def attach_grants(trees: list[tuple[str, int]]) -> None:
+def take_outputs(descriptors: list[int], *, outputs: bool) -> list[int]:
+    """(5) the pipe ends, where there are any, become 1 and 2; returns the other descriptors."""
+    if not outputs:
+        return descriptors
+    for at in (0, 1):
+        os.dup2(descriptors[at], at + 1)
+        os.close(descriptors[at])
+    return descriptors[2:]
+
+
+def attach_grants(targets: tuple[str, ...], trees: list[int]) -> None:
     """(4) move each detached bind to its canonical path, outer ones first."""
-    for path, tree in trees:
+    for path, tree in zip(targets, trees, strict=True):
         if not os.path.lexists(path):
             make_mount_point(path, folder=stat.S_ISDIR(os.fstat(tree).st_mode))
         raw.attach(tree, path)
         os.close(tree)
 
 
-def listen_for(spec: JailSpec) -> list[socket.socket]:
+def listen_for(spec: JailSpec) -> list[int]:
     """(4) one listening socket for each granted host, which the step then finds by name in /etc/hosts."""
     positions = {host: at for at, host in enumerate(dict.fromkeys(grant.host for grant in spec.hosts))}
     lines = [f"{address_of(host, at)} {host}\n" for host, at in positions.items() if address_of(host, at) != host]
     if lines:
         with Path("/etc/hosts").open("a", encoding="ascii") as hosts:
             hosts.writelines(lines)
-    found: list[socket.socket] = []
+    found: list[int] = []
     for grant in spec.hosts:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        found.append(listener)
         raw.own_address(address := address_of(grant.host, positions[grant.host]))
         listener.bind((address, grant.port))
         listener.listen(128)
+        found.append(listener.detach())
     return found
 
 
-def arrange_descriptors(channel: int, outputs: list[int], kept: list[int]) -> list[int]:
-    """(5) 0 is /dev/null, 1 and 2 too or the given pipes, 3 the channel, then ``kept``; returns their numbers.
+def arrange_descriptors(kept: list[int]) -> None:
+    """(5) ``kept`` go to ``REPORT`` and on, and nothing else stays but 0, 1 and 2, which are /dev/null.
 
-    ``REPORT`` stays too: above every limit on open files, so that once closed it cannot come back.
+    So a bequest's descriptors, the channel first, get the numbers from 3 on; and a number from ``REPORT`` on,
+    once closed, cannot come back.
     """
-    sources = [0, *(outputs or [0, 0]), channel, *kept]
-    high = [fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, REPORT // 2) for source in sources]
-    for at, source in enumerate(high):
-        os.dup2(source, at, inheritable=at < CHANNEL)
-    os.closerange(len(sources), REPORT)
-    raw.call("close_range", REPORT + 1, 0xFFFF_FFFF, 0)
-    return list(range(CHANNEL + 1, len(sources)))
+    for at, descriptor in enumerate(kept):
+        if descriptor >= 0:
+            os.dup2(descriptor, REPORT + at, inheritable=False)
+    os.closerange(CHANNEL, REPORT)
+    raw.call("close_range", REPORT + len(kept), 0xFFFF_FFFF, 0)
 
 
 def shed_power() -> None:
@@ -154,17 +163,27 @@ def shed_power() -> None:
     resource.setrlimit(resource.RLIMIT_SIGPENDING, (256, 256))
 
 
+def limit_by_default(profile: Profile) -> None:
+    """(6) the profile's resource limits, soft, as a start may yet name others; seccomp keeps them where they are."""
+    for kind, bound in _bounds(profile, Limits(), programs=False):
+        resource.setrlimit(kind, (bound, resource.getrlimit(kind)[1]))
+
+
 def limit(profile: Profile, limits: Limits, *, programs: bool) -> None:
-    """(6) resource limits: the profile's, or the smaller or larger ones that this start names."""
+    """(6) resource limits where they differ from the profile's, hard, as programs may set theirs."""
+    for kind, bound in _bounds(profile, limits, programs=programs):
+        resource.setrlimit(kind, (bound, bound))
+
+
+def _bounds(profile: Profile, limits: Limits, *, programs: bool) -> tuple[tuple[int, int], ...]:
     processes = limits.processes or (256 if programs else 64 if profile.threads else 1)
-    for kind, bound in (
+    return (
         (resource.RLIMIT_AS, limits.memory or profile.memory),
         (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_NOFILE, limits.files or profile.files),
         (resource.RLIMIT_FSIZE, limits.file_size or (1024 * MEBIBYTE if profile.paths else 0)),
         (resource.RLIMIT_CPU, limits.cpu or resource.RLIM_INFINITY),
-    ):
-        resource.setrlimit(kind, (bound, bound))
+    )
 
 
 def make_ruleset(profile: Profile, runtime: tuple[str, ...], abi: int, *, own_root: bool) -> int:
@@ -178,14 +197,13 @@ def make_ruleset(profile: Profile, runtime: tuple[str, ...], abi: int, *, own_ro
     return ruleset
 
 
-def restrict(ruleset: int, profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int) -> None:
+def restrict(profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int) -> None:
     """(7) add the grants and the declared TCP ports, and let nothing else through from here on."""
-    _allow(ruleset, abi, _granted(spec, runtime))
+    _allow(RULESET, abi, _granted(spec, runtime))
     ports = spec.connect_ports if profile.network == "host" else tuple(grant.port for grant in spec.hosts)
     for port in ports if abi >= _TCP_SINCE else ():
-        raw.landlock_allow_port(ruleset, port, _CONNECT)
-    raw.landlock_restrict(ruleset)
-    os.close(ruleset)
+        raw.landlock_allow_port(RULESET, port, _CONNECT)
+    raw.landlock_restrict(RULESET)
 
 
 def handled_files(abi: int) -> int:

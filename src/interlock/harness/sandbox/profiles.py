@@ -23,7 +23,7 @@ Mode = Literal["serve", "script", "probe"]
 
 MEBIBYTE: Final = 1 << 20
 CHANNEL: Final = 3  # the child's one channel
-REPORT: Final = 1000  # the child's way to say that it is locked down; above any limit on open files
+REPORT: Final = 1000  # the child's orders and its report, above any limit on open files; three more follow
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,26 +112,29 @@ class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Supervisor to zygote: give child ``identity``, or a fresh one where it is negative, this start.
+    """Supervisor to zygote, about the warm child ``identity``, or with ``now`` a wish for one more at once.
 
-    Comes with the descriptors report, channel and, where ``outputs``, two pipe ends.  Without ``spec`` it says
-    that the supervisor has used the warm child by itself, and comes alone.
+    With ``spec`` the zygote binds its paths and hands all to the child, together with the descriptors that
+    come with the order: the channel and, where ``outputs``, two pipe ends.  Without, the child is taken.
     """
 
-    identity: int
+    identity: int = 0
     spec: JailSpec | None = None
     outputs: bool = False
+    now: bool = False
 
 
 class Bequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Zygote, or where nothing must be bound the supervisor, to a warm child, with an order's descriptors.
+    """To a warm child, from the zygote or, where nothing must be bound, from the supervisor: its start.
 
-    ``targets`` are the paths of the detached binds that follow those descriptors.
+    ``targets`` are the paths of the detached binds that follow the order's descriptors; ``refusal`` is the
+    code and text of why there is none.
     """
 
     spec: JailSpec
     outputs: bool = False
     targets: tuple[str, ...] = ()
+    refusal: tuple[str, str] | None = None
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +155,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Warm(msgspec.Struct, frozen=True, kw_only=True, tag="warm"):
-    """Zygote to supervisor, with the child's order socket: this child waits for a start."""
+    """Zygote to supervisor, with a socket to it: this child waits for its start."""
 
     identity: int
 
@@ -167,13 +170,12 @@ class Exited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """Child to supervisor: locked down, or the stable code of why not.
 
-    Comes with the descriptors pidfd, memory, listener (unless notification is missing) and one listening
-    socket for each granted host, in their order.  ``canaries`` watched calls follow; the refusal of the last
+    Comes with the descriptors pidfd, memory, one listening socket for each granted host in their order, and
+    last, unless notification is missing, the seccomp listener.  ``canaries`` watched calls follow; the refusal of the last
     one is the supervisor's word to go.
     """
 
     canaries: int = 0
-    missing: tuple[str, ...] = ()
     code: str = ""
     message: str = ""
 

@@ -13,7 +13,7 @@ import socket
 
 import msgspec
 
-from interlock.harness.sandbox import probes, raw
+from interlock.harness.sandbox import jail, probes, raw
 from interlock.harness.sandbox.profiles import Bequest, HostGrant, JailSpec, Locked, PathGrant, Profile
 from interlock.harness.sandbox.syscall_rules import program
 
@@ -38,7 +38,7 @@ def rehearse(profile: Profile, missing: tuple[str, ...]) -> None:
     msgspec.msgpack.encode(Locked(canaries=1))
     for bound in (resource.RLIMIT_CORE, resource.RLIMIT_AS):
         resource.setrlimit(bound, resource.getrlimit(bound))
-    os.close(os.pidfd_open(os.getpid()))
+    jail.take_outputs([], outputs=False)
     raw.prctl(3)
     with contextlib.suppress(OSError):
         raw.seccomp_install(program(profile, _SPEC, notify=True) + _REFUSED_PROGRAM, listen="notification" not in missing)

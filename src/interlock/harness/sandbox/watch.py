@@ -34,6 +34,7 @@ _CHANGES: Final = 0o3 | 0o100 | 0o1000 | 0o20000000  # any access but reading, O
 _CURRENT_FOLDER: Final = 0xFFFF_FF9C
 _PATH_BYTES: Final = 1024
 _LIBRARY_LINKS: Final = ("/lib", "/lib64")
+_NAMES: Final = {number: name for name, number in table().items()}
 FLOOD: Final = 10_000
 _LOOKED_FOR: Final = ("/usr/share/zoneinfo", "/usr/share/locale", "/etc/localtime", "/etc/ssl", "/usr/lib/ssl", "/dev/null")
 """What the C library and the interpreter look for by themselves: refused, and not held against the child."""
@@ -57,7 +58,6 @@ class Watch:
         self._listener = listener
         self._memory = memory
         self._tell = on_violation
-        self._names = {number: name for name, number in table().items()}
         self._runtime = (*runtime_paths(role), *module_path(), *_LIBRARY_LINKS)
         self._violations: list[Violation] = []
         self.refused: Counter[str] = Counter()
@@ -77,7 +77,7 @@ class Watch:
             if not ready or not ready[0][1] & select.POLLIN:
                 raise SandboxError("sandbox.probe", f"the canary {name} of a confined {self._role} got through")
             identity, _, number, _ = self._receive()
-            if self._names.get(number) != name:
+            if _NAMES.get(number) != name:
                 raise SandboxError("sandbox.probe", f"a confined {self._role} did something else than {name}")
             self._answer(identity, -errno.EPERM)
 
@@ -87,7 +87,7 @@ class Watch:
             identity, pid, number, arguments = self._receive()
         except OSError as error:
             return error.errno in {errno.EINTR, errno.ENOENT}
-        name = self._names.get(number, f"number {number}")
+        name = _NAMES.get(number, f"number {number}")
         detail = self._path(name, arguments)
         if self._only_reads_runtime(name, arguments, detail):
             self._answer(identity, 0, _CONTINUE)

@@ -131,19 +131,19 @@ class Zygote:
     def serve(self) -> None:
         """Take orders until the supervisor's end closes; refill the pool when no order has come for a moment."""
         while True:
-            waiting = self._poll.poll(_QUIET_MS if len(self._pool) < self._pool_size else None)
-            if not waiting:
-                self._add_warm(next(self._numbers))
-            for descriptor, _ in waiting:
+            ready = self._poll.poll(_QUIET_MS if len(self._pool) < self._pool_size else None)
+            if not ready:
+                self._add_warm()
+            for descriptor, _ in ready:
                 if descriptor != self._control.fileno():
                     self._reap(descriptor)
                 elif not self._take_order():
                     return
 
-    def _add_warm(self, identity: int) -> None:
+    def _add_warm(self) -> None:
+        identity = next(self._numbers)
         waiting = self._pool[identity] = self._fork(identity, dedicated=self.world.dedicated)
         socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], [waiting.orders.fileno()])
-        rehearsal.messages()
 
     def _take_order(self) -> bool:
         body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
@@ -151,41 +151,48 @@ class Zygote:
             return False
         order = _ORDERS.decode(body)
         waiting = self._pool.pop(order.identity, None)
-        try:
-            if order.spec is not None:
-                waiting = waiting or self._fork(order.identity, dedicated=self.world.dedicated)
-                self._start(order, order.spec, waiting, descriptors)
-        except (OSError, InterlockError) as error:
-            code, text = child.described(error)
-            with socket.socket(fileno=os.dup(descriptors[0])) as reporting:
-                reporting.send(msgspec.msgpack.encode(Locked(code=code, message=text)))
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            if waiting is not None:
-                waiting.orders.close()
+        if waiting is not None:
+            with waiting.orders:
+                if order.spec is not None:
+                    self._hand_over(order, order.spec, waiting, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if order.now:
+            self._add_warm()
         return True
 
-    def _start(self, order: Order, spec: JailSpec, waiting: Waiting, descriptors: list[int]) -> None:
-        targets, trees = self._bind(spec, waiting)
-        body = msgspec.msgpack.encode(Bequest(spec=spec, outputs=order.outputs, targets=tuple(targets)))
+    def _hand_over(self, order: Order, spec: JailSpec, waiting: Waiting, descriptors: list[int]) -> None:
+        trees: list[int] = []
         try:
-            socket.send_fds(waiting.orders, [body], [*descriptors, *trees])
+            targets = self._bind(spec, waiting, trees)
+            bequest = Bequest(spec=spec, outputs=order.outputs, targets=tuple(targets))
+        except (OSError, InterlockError) as error:
+            bequest = Bequest(spec=spec, refusal=child.described(error))
+        try:
+            socket.send_fds(waiting.orders, [msgspec.msgpack.encode(bequest)], [*descriptors, *trees])
+        except BrokenPipeError:
+            return  # the child is dead, as the supervisor will see
         finally:
             for tree in trees:
                 os.close(tree)
 
-    def _bind(self, spec: JailSpec, waiting: Waiting) -> tuple[list[str], list[int]]:
-        """The detached binds of an order's grants, outer ones first, for this child's identity."""
+    def _bind(self, spec: JailSpec, waiting: Waiting, trees: list[int]) -> list[str]:
+        """Add the detached binds of an order's grants to ``trees``, outer ones first; returns their paths."""
         wanted = {grant.path: _attributes(grant.write, grant.execute) for grant in spec.paths}
         wanted |= {path: raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV for path in (*spec.packages, *spec.programs)}
         if not self.world.namespaces:
             if spec.programs or spec.hosts:
                 raise SandboxError("sandbox.reduced", "without namespaces a step gets neither programs nor hosts")
-            return [], []
+            return []
         targets = sorted(wanted)
-        namespace = os.open(f"/proc/{waiting.pid}/ns/user", os.O_RDONLY) if self.world.dedicated and targets else None
-        return targets, [raw.detached(self._host, path, wanted[path], namespace) for path in targets]
+        namespace = os.open(f"/proc/{waiting.pid}/ns/user", os.O_RDONLY) if self.world.dedicated else None
+        try:
+            for path in targets:
+                trees.append(raw.detached(self._host, path, wanted[path], namespace))
+        finally:
+            if namespace is not None:
+                os.close(namespace)
+        return targets
 
     def _fork(self, identity: int, *, dedicated: bool) -> Waiting:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
