@@ -5,31 +5,35 @@
  3. The manifest is the one whose digest the plan pins, and the one that the step names.
  4. The arguments have the plan's names, and each literal is byte for byte the plan's.
  5. The arguments are valid against the manifest's schema.
- 6. The mode is admissible: READ reads, SNAPSHOT and RESTORE run no package's code and touch the step's own paths.
+ 6. The mode is admissible: READ reads, and only SNAPSHOT and RESTORE come with a snapshot, and without arguments.
  7. The secrets are among those that the manifest names; a snapshot has none.
  8. The grant authorises exactly this: plan, step, iteration, action, manifest and each touched resource, now.
+    For a snapshot these are its paths, under an access other than reading that the manifest declares.
 
 Each raises an ``InterlockError`` with a stable code.  What comes out, an ``Admitted``, is all that is acted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
+
+import msgspec
 
 from interlock.artifact import arguments as schema
 from interlock.artifact import codec, grant, signing
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json, Value
-from interlock.artifact.errors import InterlockError
+from interlock.artifact.errors import GrantError, InterlockError
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.signing import Keyring
 from interlock.artifact.snapshot import MAX_ENCODED, Restoration
 from interlock.executor.touched import touched
 
 MAX_KEYRING: Final = 1 << 20
+Alternatives: TypeAlias = tuple[tuple[grant.GrantedResource, ...], ...]
 
 
 class StepError(InterlockError):
@@ -84,21 +88,18 @@ def admit(request: RunStep) -> Admitted:
     # (3) The manifest, pinned.
     manifest = _manifest(step, request.manifest)
     # (4) The literals, unchanged; (5) the arguments, valid.
-    arguments = _arguments(step, manifest, request.arguments)
+    capturing = request.mode in {RunStep.SNAPSHOT, RunStep.RESTORE}
+    arguments: Mapping[str, Json] = {} if capturing else _arguments(step, manifest, request.arguments)
     # (6) The mode.
-    capture, restoration = _mode(request, manifest, arguments)
+    capture, restoration = _mode(request, manifest)
     # (7) The secrets.
-    secrets = _secrets(request, manifest)
+    secrets = _secrets(request, () if capturing else manifest.secrets)
     # (8) The grant, last, because it answers for what the other checks have made certain.
     authority = grant.GrantRequest(
-        plan=digest,
-        step=step.id,
-        iteration=request.iteration,
-        action=step.action,
-        manifest=step.manifest,
-        resources=touched(manifest, arguments, home=request.home),
+        plan=digest, step=step.id, iteration=request.iteration, action=step.action, manifest=step.manifest
     )
-    grant.authorise(request.grant, request.grant_key, authority, request.now)
+    for resources in _resources(request, manifest, arguments, capture, restoration):
+        _authorise(request, authority, resources)
     return Admitted(
         mode=request.mode,
         plan=plan,
@@ -147,34 +148,59 @@ def _arguments(step: Step, manifest: Manifest, raw: bytes) -> Mapping[str, Json]
     return arguments
 
 
-def _mode(
-    request: RunStep, manifest: Manifest, arguments: Mapping[str, Json]
-) -> tuple[Capture | None, Restoration | None]:
-    if request.mode == RunStep.READ and manifest.effect is not Effect.READ:
-        raise StepError("step.mode", "an observation or preview may only read")
-    if request.mode in {RunStep.ACT, RunStep.READ}:
-        if request.snapshot:
+def _mode(request: RunStep, manifest: Manifest) -> tuple[Capture | None, Restoration | None]:
+    match request.mode:
+        case RunStep.SNAPSHOT:
+            return _capture(request), None
+        case RunStep.RESTORE:
+            return None, codec.decode(request.snapshot, Restoration, limit=2 * MAX_ENCODED, data=True)
+        case RunStep.READ if manifest.effect is not Effect.READ:
+            raise StepError("step.mode", "an observation or preview may only read")
+        case _ if request.snapshot:
             raise StepError("step.mode", "a snapshot came with a step that takes none")
-        return None, None
-    if manifest.driver.name == "python":
-        raise StepError("step.mode", "snapshots are taken for built-in drivers alone")
-    own = {item.name for item in touched(manifest, arguments, home=request.home) if item.kind == "file"}
-    if request.mode == RunStep.SNAPSHOT:
-        capture = codec.decode(request.snapshot, Capture, data=True)
-        _only(capture.paths, own)
-        return capture, None
-    restoration = codec.decode(request.snapshot, Restoration, limit=2 * MAX_ENCODED, data=True)
-    _only((*restoration.before.roots, *restoration.after.roots), own)
-    return None, restoration
+        case _:
+            return None, None
 
 
-def _only(paths: tuple[str, ...], own: set[str]) -> None:
-    if not paths or not set(paths) <= own:
-        raise StepError("step.paths", "a snapshot's paths are those that the step itself touches")
+def _capture(request: RunStep) -> Capture:
+    value = codec.parse(request.snapshot, data=True)
+    return codec.convert({"paths": value} if isinstance(value, list) else value, Capture)
 
 
-def _secrets(request: RunStep, manifest: Manifest) -> Mapping[str, str]:
-    admitted = manifest.secrets if request.mode in {RunStep.ACT, RunStep.READ} else ()
+def _resources(
+    request: RunStep,
+    manifest: Manifest,
+    arguments: Mapping[str, Json],
+    capture: Capture | None,
+    restoration: Restoration | None,
+) -> Iterator[Alternatives]:
+    """What the grant must answer for: each item names alternatives, of which one must be granted."""
+    if capture is None and restoration is None:
+        yield (touched(manifest, arguments, home=request.home),)
+        return
+    paths = set(capture.paths) if capture else set[str]()
+    paths |= {*restoration.before.roots, *restoration.after.roots} if restoration else set[str]()
+    if not paths:
+        raise StepError("step.paths", "a snapshot of nothing")
+    accesses = {item.access for item in manifest.resources if item.kind == "file" and item.access is not Effect.READ}
+    for path in sorted(paths):
+        yield tuple((grant.GrantedResource(kind="file", name=path, access=access),) for access in sorted(accesses))
+
+
+def _authorise(request: RunStep, authority: grant.GrantRequest, alternatives: Alternatives) -> None:
+    refusal = GrantError("grant.resource", "the manifest declares no access that this needs")
+    for resources in alternatives:
+        asked = msgspec.structs.replace(authority, resources=resources)
+        try:
+            grant.authorise(request.grant, request.grant_key, asked, request.now)
+        except GrantError as error:
+            refusal = error
+        else:
+            return
+    raise refusal
+
+
+def _secrets(request: RunStep, admitted: Sequence[str]) -> Mapping[str, str]:
     if not set(request.secrets) <= set(admitted):
         raise StepError("step.secrets", "a secret that the manifest does not name")
     try:
