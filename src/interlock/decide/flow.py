@@ -22,9 +22,9 @@ from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import matches
 from interlock.decide.references import Labelled, is_literal, static_label
-from interlock.decide.unfolding import static_shape
 from interlock.decide.resources import Touched, inside, touched
 from interlock.decide.secrets import CREDENTIAL_PATHS
+from interlock.decide.unfolding import static_shape
 
 _STAGE = 7
 _RESTRICTED = Label(confidentiality=Confidentiality.RESTRICTED, sources=("credential-file",))

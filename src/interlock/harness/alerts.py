@@ -13,6 +13,7 @@ from interlock.artifact import channel, codec
 from interlock.artifact.channel_pb2 import Notified, Notify
 from interlock.artifact.errors import ChannelError, SandboxError, StateError
 from interlock.harness.core import Core
+from interlock.harness.models import port_of
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.stepping import program
 from interlock.harness.supervisor import Supervisor
@@ -52,7 +53,8 @@ class Alerts:
 
     def _send(self, message: Notify) -> str:
         programs = (program(message.argv[0]),) if message.kind == "command" else ()
-        child = self._supervisor.start("notifier", JailSpec(connect_ports=None, programs=programs))
+        ports = (53, port_of(message.target)) if message.kind == "webhook" else ()
+        child = self._supervisor.start("notifier", JailSpec(connect_ports=ports, programs=programs))
         try:
             child.channel.settimeout(3 * TIMEOUT_MS / 1000)
             found = channel.call(child.channel, message, Notified)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 
 from interlock.artifact.approval import Approval
+from interlock.artifact.entry import Kind
 from interlock.artifact.errors import StateError
 from interlock.artifact.signing import Verified, verify
 from interlock.decide.life import Event, Status
@@ -42,7 +43,7 @@ class Approvals:
         self._check(row, said)
         # (5) The entry first, then the count.
         with core.store.transaction():
-            kind = "approval" if word.word == "approve" else "denial"
+            kind: Kind = "approval" if word.word == "approve" else "denial"
             core.record(kind, row.task, row.digest, envelope, code=word.approver)
             if word.word == "deny":
                 core.store.spend(row.task, **released(row.plan, core.catalogue))
@@ -68,7 +69,9 @@ class Approvals:
             if signed != present:
                 raise StateError(f"approval.{name}", f"the {name} is not what was approved", hint="look at it again")
         if row.policy != self._core.policy.digest:
-            raise StateError("approval.policy", "the policy has changed since the plan was judged", hint="propose it again")
+            raise StateError(
+                "approval.policy", "the policy has changed since the plan was judged", hint="propose it again"
+            )
         # (3) When it counts.
         fresh = now - SKEW_MS <= word.issued_at <= now + SKEW_MS
         if not fresh or not now < word.expires_at <= row.plan.expires_at:

@@ -69,7 +69,9 @@ def concerns(manifest: Manifest) -> Iterator[str]:
 
 
 def _files(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
-    for item in sorted(resources.files("interlock.executor").joinpath("catalogue").iterdir(), key=lambda item: item.name):
+    for item in sorted(
+        resources.files("interlock.executor").joinpath("catalogue").iterdir(), key=lambda item: item.name
+    ):
         if item.name.endswith(".json"):
             yield item.name, item.read_bytes()
     for name, parent in package_folders(workspace).items():

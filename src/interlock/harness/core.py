@@ -24,7 +24,7 @@ from interlock.decide.policy import PolicySet, compile_policies
 from interlock.harness import catalogue
 from interlock.harness.blobs import Blobs
 from interlock.harness.keys import Keys
-from interlock.harness.ledger import Ledger
+from interlock.harness.ledger.store import Ledger
 from interlock.harness.store import Store
 from interlock.harness.vault import Vault
 from interlock.harness.workspace import Workspace
@@ -88,7 +88,12 @@ class Core:
     def record_all(self, entries: Sequence[tuple[Kind, str, str, bytes, str]]) -> list[int]:
         """Append entries (kind, task, subject, payload, code) in one durable batch; their indexes."""
         now = self.clock()
-        return self.ledger.append([(Entry.about(kind, now, task, subject, code), raw) for kind, task, subject, raw, code in entries])
+        return self.ledger.append(
+            [
+                (Entry(kind=kind, at=now, task=task, subject=subject, code=code), raw)
+                for kind, task, subject, raw, code in entries
+            ]
+        )
 
     def receipt(self, receipt: Receipt, subject: str) -> bytes:
         """A signed receipt about a plan's or a proposal's digest."""

@@ -9,38 +9,42 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TypeAlias
 
 from interlock.artifact import channel, codec, frames
 from interlock.artifact.action import Endpoint
 from interlock.artifact.channel_pb2 import ProxyCall, ProxyClose, ProxyEvent, ProxyOpen
-from interlock.artifact.errors import ChannelError
+from interlock.artifact.errors import ChannelError, StateError
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
 
 MAX_TRANSFER = 64 * 1024 * 1024
+USUAL_PORTS = frozenset({53, 80, 443})
 
-
-class Listener(Protocol):
-    """Called for each event of a lease, on the reading thread."""
-
-    def __call__(self, event: ProxyEvent) -> None: ...
+Hear: TypeAlias = Callable[[ProxyEvent], None]
 
 
 class Egress:
     """The proxy, started with the first lease."""
 
-    def __init__(self, supervisor: Supervisor, exceptions: tuple[str, ...]) -> None:
+    def __init__(self, supervisor: Supervisor, exceptions: tuple[str, ...], declared: frozenset[int]) -> None:
         self._supervisor = supervisor
         self._exceptions = exceptions
+        named = {int(exception.rpartition(":")[2]) for exception in exceptions}
+        self._ports = tuple(sorted(USUAL_PORTS | declared | named))
         self._lock = threading.Lock()
         self._child: Child | None = None
-        self._hears: dict[str, Callable[[ProxyEvent], None]] = {}
+        self._hears: dict[str, Hear] = {}
 
     def open(
-        self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Listener, inject: Mapping[str, bytes]
+        self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Hear, inject: Mapping[str, bytes]
     ) -> None:
-        """Serve the child's listeners for ``endpoints`` under ``lease`` until ``close``."""
+        """Serve the child's listeners for ``endpoints`` under ``lease`` until ``close``; raises ``StateError``."""
+        strange = [endpoint.port for endpoint in endpoints if endpoint.port not in self._ports]
+        if strange:
+            raise StateError(
+                "egress.port", f"nothing here declares port {strange[0]}", hint="name it in egress.exceptions"
+            )
         with self._lock:
             proxy = self._started()
             self._hears[lease] = hear
@@ -65,7 +69,7 @@ class Egress:
 
     def _started(self) -> Child:
         if self._child is None:
-            self._child = self._supervisor.start("proxy", JailSpec(connect_ports=None))
+            self._child = self._supervisor.start("proxy", JailSpec(connect_ports=self._ports))
             threading.Thread(target=self._listen, args=(self._child,), daemon=True).start()
         return self._child
 

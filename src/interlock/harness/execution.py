@@ -43,7 +43,13 @@ class Execution:
     """Runs approved plans, one process of this class at a time per plan."""
 
     def __init__(
-        self, core: Core, supervisor: Supervisor, proposals: Proposals, observer: Observer, stepper: Stepper, watch: Watch
+        self,
+        core: Core,
+        supervisor: Supervisor,
+        proposals: Proposals,
+        observer: Observer,
+        stepper: Stepper,
+        watch: Watch,
     ) -> None:
         self._core = core
         self._supervisor = supervisor
@@ -58,7 +64,9 @@ class Execution:
             row = self._core.store.plan(digest)
             sealed = self._seal(row)
             self._core.store.advance(row.digest, Event.START)
-            run = Run(self._core, self._core.store.plan(row.digest), sealed, self._proposals, self._stepper, on_progress)
+            run = Run(
+                self._core, self._core.store.plan(row.digest), sealed, self._proposals, self._stepper, on_progress
+            )
             code = self._drive(row, sealed, run)
             complete = not code and run.unfolding.expected() == Complete()
             if self._core.store.plan(row.digest).status is not Status.RUNNING:
@@ -95,7 +103,9 @@ class Execution:
     def _seal(self, row: PlanRow) -> Sealed:
         core = self._core
         if row.status is not Status.APPROVED:
-            raise StateError(f"plan.{row.status.value}", f"the plan is {row.status.value}, not approved", hint=_next(row))
+            raise StateError(
+                f"plan.{row.status.value}", f"the plan is {row.status.value}, not approved", hint=_next(row)
+            )
         code = self._changed(row)
         if code:
             event = Event.EXPIRE if code == "plan.expired" else Event.REVOKE

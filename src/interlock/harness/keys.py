@@ -76,7 +76,9 @@ def own_signer(folder: Path, owner: str, *, create: bool) -> Signer:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         write_private(path, secrets.token_bytes(32))
     if not path.exists():
-        raise ConfigurationError("keys.none", f"{owner} has no signing key here", hint=f"run: interlock keys new {owner}")
+        raise ConfigurationError(
+            "keys.none", f"{owner} has no signing key here", hint=f"run: interlock keys new {owner}"
+        )
     return Signer(Ed25519PrivateKey.from_private_bytes(read_private(path)))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from interlock.artifact import channel
 from interlock.artifact.channel_pb2 import GatewayStart, Generate, Generated, Message
 from interlock.artifact.errors import ChannelError, ConfigurationError, StateError
+from interlock.decide.resources import canonical_host
 from interlock.harness.core import Core
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
@@ -17,6 +18,11 @@ from interlock.harness.supervisor import Child, Supervisor
 MAX_MESSAGES = 256
 MAX_TEXT = 1 << 20
 SLACK_SECONDS = 10
+
+
+def port_of(url: str) -> int:
+    """The TCP port that an http or https URL means; raises ``ReferenceEvaluationError``."""
+    return int(canonical_host(url).rpartition(":")[2])
 
 
 class Gateway:
@@ -49,7 +55,7 @@ class Gateway:
             if not model.base_url:
                 raise ConfigurationError("model.none", "no model is configured", hint="set [model] in interlock.toml")
             key = self._core.vault.release(model.key_secret) if model.key_secret else b""
-            self._child = self._supervisor.start("gateway", JailSpec(connect_ports=None))
+            self._child = self._supervisor.start("gateway", JailSpec(connect_ports=(53, port_of(model.base_url))))
             self._child.channel.settimeout(model.timeout_ms * model.attempts / 1000 + SLACK_SECONDS)
             channel.send(
                 self._child.channel,

@@ -68,12 +68,12 @@ class Observer:
             seen = self._read(task_id, manifest.preview.action, arguments, previewing=True)
         except InterlockError as error:
             absent = error.code in {"files.absent", "files.not_found"}
-            return Preview(step=step.id, kind="absent" if absent else "none", text=_added(step) if absent else error.code)
+            return Preview(
+                step=step.id, kind="absent" if absent else "none", text=_added(step) if absent else error.code
+            )
         return _compared(step, seen)
 
-    def _read(
-        self, task_id: str, action: str, arguments: Mapping[str, Json], *, previewing: bool = False
-    ) -> Labelled:
+    def _read(self, task_id: str, action: str, arguments: Mapping[str, Json], *, previewing: bool = False) -> Labelled:
         core = self._core
         row = core.store.task(task_id)
         judged = self._proposals.judge(row, intent(row.task, action, dict(arguments)), previewing=previewing)

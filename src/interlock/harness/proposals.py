@@ -106,7 +106,9 @@ class Proposals:
         verdict = examined.verdict
         if examined.plan is not None:
             verdict = gate.decide(examined.plan, evidence, now, examined.verdict)
-        return Judged(proposal=text_digest(raw.decode("utf-8", "replace")), plan=examined.plan, verdict=verdict, evidence=evidence)
+        return Judged(
+            proposal=text_digest(raw.decode("utf-8", "replace")), plan=examined.plan, verdict=verdict, evidence=evidence
+        )
 
     def propose(
         self, task_id: str, raw: bytes, *, parent: PlanRow | None = None, finished: tuple[str, ...] = ()

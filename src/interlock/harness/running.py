@@ -95,7 +95,8 @@ class Run:
         except (InterlockError, KeyError) as error:
             if isinstance(error, StateError) and error.code == "unfolding.not_next":
                 raise
-            return self._stop(step_id, iteration, getattr(error, "code", "reference.unknown"))
+            self._stop(step_id, iteration, getattr(error, "code", "reference.unknown"))
+            return None
         shape = self.unfolding.shape
         if shape is None:  # Skipped, or an empty list: nothing runs.
             return Shape(skip=True, iterations=0, label=self._evidence.received)
@@ -104,7 +105,8 @@ class Run:
             resolved = self._resolve(step_id, iteration, shape)
             self._still_approved(resolved)
         except InterlockError as error:
-            return self._stop(step_id, iteration, error.code)
+            self._stop(step_id, iteration, error.code)
+            return None
         return shape if self._act(resolved, shape) else None
 
     def _find_shape(self, step_id: str) -> None:
@@ -127,7 +129,9 @@ class Run:
         before = join_all([self._evidence.received, *(output.label for output in self._outputs.values())])
         view, verdict = gate.recheck(step, arguments, shape.label, before, self._evidence)
         self._admissible(step, verdict)
-        return Resolved(step=step, iteration=iteration, manifest=self._core.catalogue[step.action], arguments=arguments, view=view)
+        return Resolved(
+            step=step, iteration=iteration, manifest=self._core.catalogue[step.action], arguments=arguments, view=view
+        )
 
     def _admissible(self, step: Step, verdict: Verdict) -> None:
         """What was not said to the approver for this step cannot have been approved."""
@@ -156,8 +160,9 @@ class Run:
         digest, subject = self._row.digest, f"{self._row.digest}/{resolved.place}"
         lease = core.clock() + resolved.manifest.timeout_ms + LEASE_GRACE_MS
         core.store.claim(digest, step.id, resolved.iteration, lease)
-        intention = {"arguments": {name: value.value for name, value in resolved.arguments.items()}}
-        core.record("intention", self._row.task, subject, codec.encode(intention), code=step.action)
+        arguments = codec.encode({name: value.value for name, value in resolved.arguments.items()})
+        core.record("intention", self._row.task, subject, arguments, code=step.action)
+        core.store.settle(digest, step.id, resolved.iteration, "claimed", arguments=arguments)
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
         paths = destroyed_files(resolved)
         try:
@@ -184,7 +189,9 @@ class Run:
         """Secrets, each recorded before it leaves the vault, for this step alone."""
         found: dict[str, bytes] = {}
         for name in resolved.manifest.secrets:
-            self._core.record("secret", self._row.task, f"{self._row.digest}/{resolved.place}", name.encode(), code=name)
+            self._core.record(
+                "secret", self._row.task, f"{self._row.digest}/{resolved.place}", name.encode(), code=name
+            )
             found[name] = self._core.vault.release(name)
         return found
 
@@ -234,7 +241,10 @@ class Run:
         manifest = resolved.manifest
         for resource in resolved.view.touched:
             if resource.access is not Effect.READ and manifest.effect is not Effect.READ and not resource.open:
-                carried = join(resolved.view.carries, label if reads(resource, manifest) or _mixes(resolved) else resolved.view.guard)
+                carried = join(
+                    resolved.view.carries,
+                    label if reads(resource, manifest) or _mixes(resolved) else resolved.view.guard,
+                )
                 self._core.store.carry(resource.key, carried)
 
     def _stop(self, step: str, iteration: int, code: str) -> None:

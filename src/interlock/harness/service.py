@@ -58,7 +58,12 @@ class Harness:
     """One workspace, opened; a context manager that ends its children."""
 
     def __init__(
-        self, workspace: Workspace, *, unattended: bool = False, unsafe_reduced: bool = False, clock: Clock = system_clock
+        self,
+        workspace: Workspace,
+        *,
+        unattended: bool = False,
+        unsafe_reduced: bool = False,
+        clock: Clock = system_clock,
     ) -> None:
         unsafe = ("UnsafeReducedSandbox",) if unsafe_reduced else ()
         self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
@@ -68,7 +73,10 @@ class Harness:
         self._seen: set[int] = set()
         self.supervisor = Supervisor(on_violation=self._violation, unsafe_reduced=unsafe_reduced)
         self.watch = Watch(self.core, Alerts(self.core, self.supervisor).alert)
-        egress = Egress(self.supervisor, config.egress.exceptions)
+        declared = {
+            endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
+        }
+        egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared))
         stepper = Stepper(self.core, self.supervisor, egress, self.watch)
         self._proposals = Proposals(self.core, unattended=unattended)
         self._observer = Observer(self.core, self._proposals, stepper)
@@ -81,7 +89,9 @@ class Harness:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from interlock.artifact.channel_pb2 import (
 )
 from interlock.artifact.errors import ChannelError, InterlockError, StateError
 from interlock.artifact.label import Label, flows_to, join_all
+from interlock.artifact.plan import Proposal
 from interlock.artifact.schema import schema
 from interlock.artifact.task import Task
 from interlock.decide.references import Labelled
@@ -90,7 +91,7 @@ class Session:
         begin = Begin(
             phase=Begin.PLAN, task=codec.encode(task), strategy=self._strategy, handed_plan=handed, groups=task.groups,
             attachments=[Attachment(name=name, text=text) for name, text in attachments],
-            proposal_schema=schema("proposal"), repair_rounds=REPAIR_ROUNDS, parent=parent,
+            proposal_schema=schema(Proposal), repair_rounds=REPAIR_ROUNDS, parent=parent,
             finished=codec.encode(finished),
         )  # fmt: skip
         return self._run(begin)
@@ -204,7 +205,8 @@ class Session:
         return Judgement(
             decision=decided.verdict.decision.value,
             findings=[
-                Finding(code=reason.code, step=reason.step, field=reason.field) for reason in decided.verdict.reasons[:32]
+                Finding(code=reason.code, step=reason.step, field=reason.field)
+                for reason in decided.verdict.reasons[:32]
             ],
             plan=decided.digest or "",
             results=results,
@@ -230,7 +232,11 @@ class Session:
 def as_result(step: str, iteration: int, outcome: str, value: Labelled) -> Result:
     """A labelled value as the channel carries it."""
     return Result(
-        step=step, iteration=iteration, outcome=outcome, label=codec.encode(value.label), output=codec.encode(value.value)
+        step=step,
+        iteration=iteration,
+        outcome=outcome,
+        label=codec.encode(value.label),
+        output=codec.encode(value.value),
     )
 
 
@@ -244,5 +250,3 @@ def revise(task: Task, answer: str) -> Task:
     values: Iterable[str] = (*task.values, answer.strip())
     fields = {name: getattr(task, name) for name in Task.__struct_fields__}
     return Task(**(fields | {"revision": task.revision + 1, "values": tuple(values)}))
-
-

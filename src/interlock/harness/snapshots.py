@@ -7,11 +7,10 @@ whether somebody else has changed things since.
 
 from __future__ import annotations
 
-from interlock.artifact import codec
+from interlock.artifact import codec, snapshot
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
-from interlock.artifact import snapshot
 from interlock.decide.resources import Touched
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
@@ -44,14 +43,27 @@ class Snapshots:
         self._core.store.settle(row.digest, step, iteration, "claimed", after=found)
 
     def restore(
-        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, *, before: bytes, after: bytes, paths: tuple[str, ...]
+        self,
+        row: PlanRow,
+        sealed: Sealed,
+        step: str,
+        iteration: int,
+        *,
+        before: bytes,
+        after: bytes,
+        paths: tuple[str, ...],
     ) -> Result:
         """Put back what was before, where what is there now is what the step left."""
-        pair = {"before": codec.parse(before, limit=snapshot.MAX_ENCODED, data=True), "after": codec.parse(after, limit=snapshot.MAX_ENCODED, data=True)}
+        pair = {
+            "before": codec.parse(before, limit=snapshot.MAX_ENCODED, data=True),
+            "after": codec.parse(after, limit=snapshot.MAX_ENCODED, data=True),
+        }
         return self._run(row, sealed, step, iteration, paths, RunStep.RESTORE, codec.encode(pair), Effect.WRITE)
 
     def _take(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> bytes:
-        result = self._run(row, sealed, step, iteration, paths, RunStep.SNAPSHOT, codec.encode(list(paths)), Effect.READ)
+        result = self._run(
+            row, sealed, step, iteration, paths, RunStep.SNAPSHOT, codec.encode(list(paths)), Effect.READ
+        )
         if not result.ok:
             raise IntegrityError("snapshot.failed", f"no snapshot for step {step}: {result.code}")
         return result.output

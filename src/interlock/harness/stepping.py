@@ -196,8 +196,7 @@ def endpoints_of(manifest: Manifest, touched: Iterable[Touched]) -> tuple[Endpoi
     for resource in touched:
         host, _, port = resource.name.rpartition(":")
         if resource.kind == "endpoint" and not resource.open and (host, int(port)) not in declared:
-            mode = "tls" if port == "443" else "plain"
-            declared[host, int(port)] = Endpoint(host=host, port=int(port), mode=mode)
+            declared[host, int(port)] = Endpoint(host=host, port=int(port), mode="tls" if port == "443" else "plain")
     return tuple(declared.values())
 
 
@@ -212,7 +211,9 @@ def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGra
         folder = path if path.is_dir() and (not writes or resource.access is Effect.EXECUTE) else path.parent
         existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
         if existing.resolve() != existing:
-            raise StateError("resource.link", f"the folder of {path.name} is reached through a link", hint="name the real path")
+            raise StateError(
+                "resource.link", f"the folder of {path.name} is reached through a link", hint="name the real path"
+            )
         known = grants.get(str(existing))
         writable = writes or (known is not None and known.write)
         execute = writable and manifest.driver.executable_writes

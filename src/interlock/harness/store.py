@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS approval (
 CREATE TABLE IF NOT EXISTS claim (
   plan TEXT NOT NULL, step TEXT NOT NULL, iteration INTEGER NOT NULL, state TEXT NOT NULL, lease_until INTEGER NOT NULL,
   output BLOB, label_doc BLOB, before BLOB, after BLOB, touched BLOB, code TEXT NOT NULL DEFAULT '',
-  PRIMARY KEY (plan, step, iteration)) STRICT;
+  arguments BLOB, PRIMARY KEY (plan, step, iteration)) STRICT;
 CREATE TABLE IF NOT EXISTS carried (key TEXT PRIMARY KEY, label BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS rate (class TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS incident (
@@ -135,6 +135,7 @@ class ClaimRow(Row, frozen=True, kw_only=True):
     after: bytes | None
     touched: bytes | None
     code: str
+    arguments: bytes | None
 
     @property
     def labelled(self) -> Labelled:

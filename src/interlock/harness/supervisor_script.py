@@ -59,7 +59,9 @@ def run_script(
 def describe(violation: Violation) -> str:
     """One line on a violation; the child's own text is quoted, so that it cannot pass for ours."""
     shown = f" {violation.detail!a}" if violation.detail else ""
-    return f"interlock: separation violation: the {violation.role} (pid {violation.pid}) tried {violation.syscall}{shown}"
+    return (
+        f"interlock: separation violation: the {violation.role} (pid {violation.pid}) tried {violation.syscall}{shown}"
+    )
 
 
 def _hand_over(child: Child, argv: list[str], source: bytes) -> None:

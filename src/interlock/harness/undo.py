@@ -17,7 +17,6 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.plan import Plan, Step
-
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
@@ -53,8 +52,13 @@ class Undo:
         """Undo a plan that has ended, newest step first, stopping at the first that refuses."""
         row = self._core.store.plan(digest)
         if row.status not in {Status.DONE, Status.HALTED, Status.EXPIRED, Status.REVOKED}:
-            raise StateError("undo.status", f"a plan that is {row.status.value} cannot be rolled back", hint="halt it first")
-        if any(other.plan.parent == row.digest and other.status is Status.RUNNING for other in self._core.store.plans(task=row.task)):
+            raise StateError(
+                "undo.status", f"a plan that is {row.status.value} cannot be rolled back", hint="halt it first"
+            )
+        if any(
+            other.plan.parent == row.digest and other.status is Status.RUNNING
+            for other in self._core.store.plans(task=row.task)
+        ):
             raise StateError("undo.revision_runs", "a revision of this plan is running", hint="halt it first")
         report: list[Undone] = []
         for claim in reversed(self._core.store.claims(row.digest)):
@@ -76,7 +80,9 @@ class Undo:
         subject = f"{row.digest}/{claim.step}/{claim.iteration}"
         self._core.record("undo", row.task, subject, b"", code="intended")
         try:
-            result = self._restore(row, claim) if claim.before is not None else self._compensate(row, claim, step, manifest)
+            result = (
+                self._restore(row, claim) if claim.before is not None else self._compensate(row, claim, step, manifest)
+            )
             code = "" if result.ok else result.code
         except InterlockError as error:
             code = error.code
@@ -111,16 +117,20 @@ class Undo:
     def _run(self, task_id: str, plan: Plan) -> Result:
         core, step = self._core, plan.steps[0]
         sealed = seal(core, plan, task_id, until=core.clock() + ROLLBACK_LIFETIME_MS)
-        core.record_all([
-            ("plan", task_id, sealed.digest, codec.encode(plan), "rollback"),
-            ("grant", task_id, sealed.digest, sealed.grant, "rollback"),
-        ])
+        core.record_all(
+            [
+                ("plan", task_id, sealed.digest, codec.encode(plan), "rollback"),
+                ("grant", task_id, sealed.digest, sealed.grant, "rollback"),
+            ]
+        )
         manifest = core.catalogue[step.action]
         secrets: dict[str, bytes] = {}
         for name in manifest.secrets:
             core.record("secret", task_id, f"{sealed.digest}/{step.id}/0", name.encode(), code=name)
             secrets[name] = core.vault.release(name)
-        core.record("intention", task_id, f"{sealed.digest}/{step.id}/0", codec.encode(step.arguments), code=step.action)
+        core.record(
+            "intention", task_id, f"{sealed.digest}/{step.id}/0", codec.encode(step.arguments), code=step.action
+        )
         result = self._stepper.run(
             Order(
                 task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
@@ -140,19 +150,16 @@ class Undo:
             return step.rollback.action, found
         if manifest.inverse is None:
             raise StateError("undo.no_inverse", f"{manifest.reference} names no inverse action")
-        intended = self._arguments(claim)
+        intended = _arguments(claim)
         values = {name: _source(value, intended, output) for name, value in manifest.inverse.arguments.items()}
         return manifest.inverse.action, values
 
-    def _arguments(self, claim: ClaimRow) -> Mapping[str, Json]:
-        """The resolved arguments, as the intention's entry holds them."""
-        subject = f"{claim.plan}/{claim.step}/{claim.iteration}"
-        raw = self._core.payload_of("intention", subject)
-        arguments = codec.parse(raw, data=True)
-        found = arguments.get("arguments") if isinstance(arguments, Mapping) else None
-        if not isinstance(found, Mapping):
-            raise StateError("undo.unknown", "the step's arguments are not on record")
-        return found
+
+def _arguments(claim: ClaimRow) -> Mapping[str, Json]:
+    """The resolved arguments, as they were recorded with the intention."""
+    if claim.arguments is None:
+        raise StateError("undo.unknown", "the step's arguments are not on record")
+    return codec.decode(claim.arguments, dict[str, Json], data=True)
 
 
 def _source(value: Json, arguments: Mapping[str, Json], output: Labelled) -> Json:

@@ -53,7 +53,9 @@ class Vault:
         """The value; the caller has recorded the release before.  Raises for unknown, altered or marked ones."""
         row = self._row(self._rows(), name)
         if row["rotate"]:
-            raise StateError("vault.rotate", f"the secret {name} is marked for rotation", hint=f"interlock secrets set {name}")
+            raise StateError(
+                "vault.rotate", f"the secret {name} is marked for rotation", hint=f"interlock secrets set {name}"
+            )
         sealed = bytes.fromhex(str(row["sealed"]))
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], name.encode())

@@ -161,7 +161,9 @@ def load(folder: Path) -> Workspace:
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
         configuration = msgspec.convert(raw, Configuration, strict=True)
-        workspace = Workspace(folder=folder.resolve(), state=state_folder(configuration.id), configuration=configuration)
+        workspace = Workspace(
+            folder=folder.resolve(), state=state_folder(configuration.id), configuration=configuration
+        )
         assert workspace.site and workspace.budget  # noqa: S101, PT018 - both are checked by being made
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ConfigurationError("workspace.file", f"{path.name}: {error}", hint="correct the file") from None
