@@ -172,23 +172,33 @@ def verify_cosignatures(raw: bytes, witnesses: Sequence[NoteKey], threshold: int
 
 def format_proof(proof: LogProof) -> bytes:
     """The text of a ``.tlog-proof`` file."""
-    lines = [PROOF_HEADER, f"index {proof.index}", *map(_b64, proof.hashes), "", ""]
-    return "\n".join(lines).encode() + proof.note
+    return format_hashes(f"{PROOF_HEADER}\nindex", proof.index, proof.hashes) + proof.note
 
 
 def parse_proof(raw: bytes) -> LogProof:
     """Read a ``.tlog-proof`` file; raises ``IntegrityError`` with ``proof.malformed``.  Extra data is passed over."""
+    header, _, rest = raw.partition(b"\n")
+    if header != PROOF_HEADER.encode():
+        raise IntegrityError("proof.malformed", "not a tlog-proof of version 1")
+    if rest.startswith(b"extra "):
+        rest = rest.partition(b"\n")[2]
+    index, hashes, note = parse_hashes("index", rest)
+    return LogProof(index=index, hashes=hashes, note=note)
+
+
+def format_hashes(word: str, number: int, hashes: Sequence[bytes]) -> bytes:
+    """``WORD NUMBER``, then hashes line by line, then an empty line: what stands before a note in proofs."""
+    return "\n".join([f"{word} {number}", *map(_b64, hashes), "", ""]).encode()
+
+
+def parse_hashes(word: str, raw: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
+    """The number, the hashes and the note after them; raises ``IntegrityError`` with ``proof.malformed``."""
     head, blank, note = _text(raw).partition("\n\n")
     first, *lines = head.split("\n")
-    if lines and lines[0].startswith("extra "):
-        lines = lines[1:]
-    word, _, index = lines[0].partition(" ") if lines else ("", "", "")
-    hashes = tuple(_unb64(line, "proof.malformed") for line in lines[1 : MAX_PROOF + 2])
-    if first != PROOF_HEADER or word != "index" or not _DECIMAL.fullmatch(index) or not blank:
-        raise IntegrityError("proof.malformed", "not a tlog-proof of version 1")
-    if len(hashes) > MAX_PROOF:
-        raise IntegrityError("proof.malformed", f"more than {MAX_PROOF} hashes")
-    return LogProof(index=int(index), hashes=hashes, note=note.encode())
+    found, _, number = first.partition(" ")
+    if not blank or found != word or not _DECIMAL.fullmatch(number) or len(lines) > MAX_PROOF:
+        raise IntegrityError("proof.malformed", f"not '{word}', a number, and at most {MAX_PROOF} hashes")
+    return int(number), tuple(_unb64(line, "proof.malformed") for line in lines), note.encode()
 
 
 def verify_proof(raw: bytes, leaf: bytes, keys: Sequence[NoteKey]) -> Checkpoint:

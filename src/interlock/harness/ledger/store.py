@@ -275,6 +275,7 @@ class Ledger:
                 frontier = check_head(self._writer, note, self._keys, self._anchors(self._writer))
                 if frontier.size and self._head.read() is None:
                     raise IntegrityError("ledger.head_missing", "the head file beside the database is gone")
+                note = self._sign(frontier)  # The same bytes, unless the key is a new one.
                 self._writer.put_checkpoint(note)
                 self._head.stage(note)
             self._head.publish()
