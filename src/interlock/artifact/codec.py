@@ -110,8 +110,13 @@ def decode_canonical(raw: bytes, kind: type[T], *, limit: int = MAX_BYTES, data:
         parse(raw, limit=limit, data=data)  # A precise reason where there is one.
         raise CodecError("codec.not_canonical", "the bytes are not the canonical form (RFC 8785) of their value")
     check(value, data=data)
+    return exactly(value, kind)
+
+
+def exactly(value: Json, kind: type[T]) -> T:
+    """As ``convert``, for a value in which every field is spelled out."""
     found = convert(value, kind)
-    if _encoder.encode(found) != raw:
+    if _encoder.encode(found) != _encoder.encode(value):
         raise CodecError("codec.not_canonical", f"a {kind.__name__} with a field left out to mean its default")
     return found
 

@@ -3,8 +3,8 @@
 Sources: DSSE protocol 1.0 (pre-authentication encoding), in-toto Attestation Framework Statement v1, RFC 8032.
 ``keyid`` says which trusted key to try and nothing more; what counts is that this key, valid at the given time
 and holding the role, verifies.  Verification comes before parsing.  Stricter than the frameworks: unknown fields,
-an absent ``keyid``, and any spelling of an envelope but the one that ``sign`` writes are refused, so that a signed
-artifact has exactly one form and any changed byte is an error.
+an absent or repeated ``keyid``, and every spelling but the canonical one, of base64 too, are refused, so that any
+changed byte of a signed artifact is an error.
 """
 
 from __future__ import annotations
@@ -67,6 +67,10 @@ class Envelope(Value, frozen=True, kw_only=True):
     payload: str
     payload_type: Literal["application/vnd.in-toto+json"]
     signatures: Annotated[tuple[Signature, ...], msgspec.Meta(min_length=1, max_length=MAX_SIGNATURES)]
+
+    def __post_init__(self) -> None:
+        if len({signature.keyid for signature in self.signatures}) != len(self.signatures):
+            raise ValueError("two signatures by one key")
 
 
 class PublicKey(Value, frozen=True, kw_only=True):
@@ -195,12 +199,12 @@ def verify(
     if statement.predicate_type != predicate_type(kind) or statement.subject[0].name != kind:
         raise SignatureError("signature.kind", f"a statement of another kind than {kind}")
     # (4) Exactly the predicate's type.
-    predicate = codec.convert(statement.predicate, as_type)
+    predicate = codec.exactly(statement.predicate, as_type)
     return Verified(_MINT, predicate, statement.subject[0].digest.sha256, signed_by)
 
 
 def _signers(message: bytes, signatures: tuple[Signature, ...], keys: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
-    """The distinct keys that signed; two signatures by one key are one."""
+    """The distinct trusted keys that signed."""
     trusted = {key.id: key for key in keys}
     raw = {signature.keyid: _unb64(signature.sig) for signature in signatures}
     return tuple(trusted[id_] for id_, sig in raw.items() if id_ in trusted and _verifies(trusted[id_], message, sig))
