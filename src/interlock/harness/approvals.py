@@ -11,8 +11,6 @@ Silence is denial: what is pending when the plan expires is expired.
 
 from __future__ import annotations
 
-import hashlib
-
 from interlock.artifact.approval import Approval
 from interlock.artifact.entry import Kind
 from interlock.artifact.errors import StateError
@@ -63,7 +61,7 @@ class Approvals:
         shown = {
             "policy": (word.policy, row.policy),
             "manifests": (word.manifests, row.manifests),
-            "preview": (word.preview, hashlib.sha256(row.previews).hexdigest()),
+            "preview": (word.preview, row.preview_digest),
         }
         for name, (signed, present) in shown.items():
             if signed != present:

@@ -7,6 +7,7 @@ by hand is an error and never a value.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -110,6 +111,11 @@ class PlanRow(Row, frozen=True, kw_only=True):
     @property
     def verdict(self) -> Verdict:
         return codec.decode_canonical(self.verdict_doc, Verdict)
+
+    @property
+    def preview_digest(self) -> str:
+        """What an approval signs of the previews that were shown."""
+        return hashlib.sha256(self.previews).hexdigest()
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
