@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -57,18 +57,26 @@ _BOOT: Final = (
 )
 
 
+class _Warm(NamedTuple):
+    """A child that waits for its start."""
+
+    identity: int
+    orders: socket.socket
+    channel: socket.socket
+
+
 class Child:
     """One confined process. ``channel`` is the supervisor's end; everything else is what is known of it."""
 
-    def __init__(self, role: Role, spec: JailSpec, channel: socket.socket, outputs: tuple[int, int] | None) -> None:
+    def __init__(self, role: Role, spec: JailSpec, warm: _Warm, outputs: tuple[int, int] | None) -> None:
         self.role: Final = role
         self.spec: Final = spec
-        self.channel: Final = channel
+        self.channel: Final = warm.channel
+        self.identity: Final = warm.identity
         self.stdout, self.stderr = outputs or (-1, -1)
         self.reduced: tuple[str, ...] = ()
         self.listeners: dict[tuple[str, int], int] = {}
         self.pidfd = -1
-        self.identity = 0
         self.watch: Watch | None = None
         self._status: int | None = None
         self._ended = threading.Event()
@@ -122,7 +130,7 @@ class _Zygote:
         self.children: dict[int, Child] = {}
         self.gone = False
         self._changed = threading.Condition()
-        self._warm: deque[tuple[int, socket.socket]] = deque()
+        self._warm: deque[_Warm] = deque()
         boot = _BOOT.format(paths=module_path())
         with theirs:
             self._process = subprocess.Popen(
@@ -131,7 +139,7 @@ class _Zygote:
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=None,
+                stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -146,27 +154,22 @@ class _Zygote:
             raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
         self.missing: Final = hello.missing
 
-    def give(self, child: Child, descriptors: list[int], *, outputs: bool) -> socket.socket:
-        """Give a warm child its start; returns the socket on which it reports.
-
-        What must be bound goes by way of the zygote; a start without paths reaches the child directly.
-        """
-        identity, reporting = self._take()
-        self.children[identity] = child
-        spec = child.spec
+    def give(self, child: Child, orders: socket.socket, descriptors: list[int]) -> None:
+        """Give a warm child its start: by way of the zygote where something must be bound, else directly."""
+        self.children[child.identity] = child
+        spec, outputs = child.spec, bool(descriptors)
         if spec.paths or spec.programs or spec.packages:
-            self._send(Order(identity=identity, spec=spec, outputs=outputs), descriptors)
+            self._send(Order(identity=child.identity, spec=spec, outputs=outputs), descriptors)
         else:
-            socket.send_fds(reporting, [_ENCODER.encode(Bequest(spec=spec, outputs=outputs))], descriptors)
-        child.identity = identity
-        return reporting
+            socket.send_fds(orders, [_ENCODER.encode(Bequest(spec=spec, outputs=outputs))], descriptors)
 
     def taken(self, child: Child) -> None:
         """Tell the zygote that it may make another one, now that a direct start is over."""
         if not (child.spec.paths or child.spec.programs or child.spec.packages):
             self._send(Order(identity=child.identity), [])
 
-    def _take(self) -> tuple[int, socket.socket]:
+    def take(self) -> _Warm:
+        """A warm child, made at once where none waits."""
         with self._changed:
             if not self._warm:
                 self._send(Order(now=True), [])
@@ -185,7 +188,7 @@ class _Zygote:
 
     def hear(self) -> bool:
         """Take one report of the zygote; ``False`` where it, and so every child, is gone."""
-        body, found, _, _ = socket.recv_fds(self.control, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
+        body, found, _, _ = socket.recv_fds(self.control, 1 << 16, 2, socket.MSG_CMSG_CLOEXEC)
         with self._changed:
             if not body:
                 self.gone = True
@@ -199,17 +202,18 @@ class _Zygote:
     def _note(self, report: Warm | Exited, found: list[int]) -> None:
         match report:
             case Warm(identity=identity):
-                self._warm.append((identity, socket.socket(fileno=found[0])))
+                self._warm.append(_Warm(identity, *(socket.socket(fileno=descriptor) for descriptor in found)))
             case Exited(identity=identity, status=status):
                 if child := self.children.pop(identity, None):
                     child.ended(status)
-                self._warm = deque(warm for warm in self._warm if warm[0] != identity)
+                self._warm = deque(warm for warm in self._warm if warm.identity != identity)
 
     def close(self) -> None:
         self.control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
-        for _, orders in self._warm:
-            orders.close()
+        for warm in self._warm:
+            warm.orders.close()
+            warm.channel.close()
 
 
 class Supervisor:
@@ -275,18 +279,17 @@ class Supervisor:
         spec = spec or JailSpec()
         check_spec(PROFILES[role], spec, runtime_paths(role))
         zygote = self._zygote(role)
-        channel, theirs = socket.socketpair()
+        warm = zygote.take()
         out, err = (os.pipe(), os.pipe()) if pipes else ((-1, -1), (-1, -1))
-        child = Child(role, spec, channel, (out[0], err[0]) if pipes else None)
-        given = [theirs.detach(), *((out[1], err[1]) if pipes else ())]
+        child = Child(role, spec, warm, (out[0], err[0]) if pipes else None)
         try:
-            try:
-                reporting = zygote.give(child, given, outputs=pipes)
-            finally:
-                for descriptor in given:
-                    os.close(descriptor)
-            with reporting:
-                self._admit(child, zygote, reporting)
+            with warm.orders as orders:
+                try:
+                    zygote.give(child, orders, [out[1], err[1]] if pipes else [])
+                finally:
+                    for descriptor in (out[1], err[1]) if pipes else ():
+                        os.close(descriptor)
+                self._admit(child, zygote, orders)
             zygote.taken(child)
         except BaseException:
             child.close()

@@ -51,11 +51,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 BEQUESTS: Final = msgspec.msgpack.Decoder(Bequest)
 
 
-def live(orders: socket.socket, world: World, identity: int | None) -> NoReturn:
+def live(orders: int, channel: int, world: World, identity: int | None) -> NoReturn:
     """The child's whole life; never returns to the zygote's code."""
     code = CRASHED
     try:
-        code = _life(orders, world, identity)
+        code = _life(orders, channel, world, identity)
     except SystemExit as leaving:
         code = _exit_code(leaving)
     except BaseException:  # noqa: BLE001 - nothing above may see a child's exception: it would be the zygote
@@ -65,11 +65,11 @@ def live(orders: socket.socket, world: World, identity: int | None) -> NoReturn:
         os._exit(code)
 
 
-def _life(orders: socket.socket, world: World, identity: int | None) -> int:
+def _life(orders: int, channel: int, world: World, identity: int | None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.clear()
     os.setsid()
-    failure = _prepare(orders.detach(), world, identity)
+    failure = _prepare(orders, channel, world, identity)
     reporting = socket.socket(fileno=REPORT)
     if world.pooled:
         rehearsal.rehearse(world.profile, world.missing)
@@ -89,7 +89,7 @@ def _life(orders: socket.socket, world: World, identity: int | None) -> int:
     return _run(world.profile, bequest.spec, directories)
 
 
-def _prepare(orders: int, world: World, identity: int | None) -> tuple[str, str] | None:
+def _prepare(orders: int, channel: int, world: World, identity: int | None) -> tuple[str, str] | None:
     """Everything that needs no order, and no descriptor of the zygote's left; the code and text of a failure."""
     memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
     ruleset, failure = -1, None
@@ -102,7 +102,7 @@ def _prepare(orders: int, world: World, identity: int | None) -> tuple[str, str]
         jail.shed_power()
     except OSError as error:
         failure = described(error)
-    jail.arrange_descriptors([orders, os.pidfd_open(os.getpid()), memory, ruleset])
+    jail.arrange_descriptors(channel, [orders, os.pidfd_open(os.getpid()), memory, ruleset])
     jail.limit_by_default(world.profile)
     return failure
 
@@ -116,7 +116,7 @@ def _entry_refusal(world: World, spec: JailSpec) -> tuple[str, str] | None:
 def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: socket.socket) -> dict[str, int]:
     """Steps (4) to (8), the probes, the report and the word to go; returns the granted folders' descriptors."""
     profile, spec = world.profile, bequest.spec
-    trees = jail.take_outputs(descriptors[1:], outputs=bequest.outputs)
+    trees = jail.take_outputs(descriptors, outputs=bequest.outputs)
     if world.namespaces:
         jail.attach_grants(bequest.targets, trees)
     directories = {grant.path: os.open(grant.path, os.O_PATH | os.O_CLOEXEC) for grant in spec.paths}

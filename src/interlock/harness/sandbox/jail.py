@@ -139,16 +139,17 @@ def listen_for(spec: JailSpec) -> list[int]:
     return found
 
 
-def arrange_descriptors(kept: list[int]) -> None:
-    """(5) ``kept`` go to ``REPORT`` and on, and nothing else stays but 0, 1 and 2, which are /dev/null.
+def arrange_descriptors(channel: int, kept: list[int]) -> None:
+    """(5) 0, 1 and 2 are /dev/null, 3 is the channel, ``kept`` go to ``REPORT`` and on; nothing else stays.
 
-    So a bequest's descriptors, the channel first, get the numbers from 3 on; and a number from ``REPORT`` on,
+    So the granted folders get the numbers from 4 on; and a number from ``REPORT`` on,
     once closed, cannot come back.
     """
     for at, descriptor in enumerate(kept):
         if descriptor >= 0:
             os.dup2(descriptor, REPORT + at, inheritable=False)
-    os.closerange(CHANNEL, REPORT)
+    os.dup2(os.dup2(channel, REPORT + len(kept)), CHANNEL, inheritable=False)
+    os.closerange(CHANNEL + 1, REPORT)
     raw.call("close_range", REPORT + len(kept), 0xFFFF_FFFF, 0)
 
 

@@ -155,7 +155,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Warm(msgspec.Struct, frozen=True, kw_only=True, tag="warm"):
-    """Zygote to supervisor, with a socket to it: this child waits for its start."""
+    """Zygote to supervisor, with its order socket and its channel: this child waits for its start."""
 
     identity: int
 

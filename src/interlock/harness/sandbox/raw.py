@@ -45,10 +45,8 @@ _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long, *([ctypes.c_void_p] * 6)]
 
-type_of_argument = int | bytes | ctypes.Array[ctypes.c_char] | None
 
-
-def call(name: str, *arguments: type_of_argument) -> int:
+def call(name: str, *arguments: int | bytes) -> int:
     """The system call ``name``; raises ``OSError`` with the kernel's errno."""
     padded = (*arguments, *(0,) * (6 - len(arguments)))
     result: int = _syscall(_NUMBERS[name], *padded)
@@ -80,7 +78,7 @@ def bind(source: str, target: str, attributes: int = 0) -> None:
 def detached(root: int, path: str, attributes: int, user_namespace: int | None) -> int:
     """A detached bind of ``path`` below descriptor ``root``, no link followed; the owner's ids mapped."""
     how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE)
-    place = call("openat2", root, path.lstrip("/").encode(), ctypes.create_string_buffer(how, 24), 24)
+    place = call("openat2", root, path.lstrip("/").encode(), how, 24)
     try:
         tree = call("open_tree", place, b"", _CLONE_TREE | _AT_EMPTY_PATH)
     finally:
@@ -96,8 +94,7 @@ def detached(root: int, path: str, attributes: int, user_namespace: int | None) 
 
 
 def _set_attributes(where: int, path: str, attributes: int, flags: int, namespace: int = 0) -> None:
-    change = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, namespace), 32)
-    call("mount_setattr", where, path.encode(), flags, change, 32)
+    call("mount_setattr", where, path.encode(), flags, struct.pack("QQQQ", attributes, 0, 0, namespace), 32)
 
 
 def attach(tree: int, target: str) -> None:
@@ -144,8 +141,7 @@ def drop_capabilities() -> None:
 
 
 def clear_capabilities() -> None:
-    header = ctypes.create_string_buffer(struct.pack("Ii", 0x2008_0522, 0), 8)
-    call("capset", header, ctypes.create_string_buffer(24))
+    call("capset", struct.pack("Ii", 0x2008_0522, 0), bytes(24))
 
 
 def landlock_abi() -> int:
@@ -158,22 +154,19 @@ def landlock_abi() -> int:
 
 def landlock_ruleset(files: int, network: int, scopes: int, abi: int) -> int:
     size = 8 if abi < 4 else 16 if abi < 6 else 24  # noqa: PLR2004 - the attribute grew with these versions
-    attribute = ctypes.create_string_buffer(struct.pack("QQQ", files, network, scopes)[:size], size)
-    return call("landlock_create_ruleset", attribute, size, 0)
+    return call("landlock_create_ruleset", struct.pack("QQQ", files, network, scopes), size, 0)
 
 
 def landlock_allow_path(ruleset: int, path: str, access: int) -> None:
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", access, place), 12)
-        call("landlock_add_rule", ruleset, 1, rule, 0)
+        call("landlock_add_rule", ruleset, 1, struct.pack("=Qi", access, place), 0)
     finally:
         os.close(place)
 
 
 def landlock_allow_port(ruleset: int, port: int, access: int) -> None:
-    rule = ctypes.create_string_buffer(struct.pack("QQ", access, port), 16)
-    call("landlock_add_rule", ruleset, 2, rule, 0)
+    call("landlock_add_rule", ruleset, 2, struct.pack("QQ", access, port), 0)
 
 
 def landlock_restrict(ruleset: int) -> None:
@@ -186,7 +179,6 @@ def seccomp_install(program: bytes, *, listen: bool) -> int:
     A listener and thread synchronisation exclude each other before Linux 5.7 and need no more than the
     single thread that the caller has made sure of.
     """
-    instructions = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions))
-    result = call("seccomp", 1, 8 if listen else 1, ctypes.create_string_buffer(head, 16))
+    address = ctypes.cast(program, ctypes.c_void_p).value
+    result = call("seccomp", 1, 8 if listen else 1, struct.pack("HxxxxxxQ", len(program) // 8, address))
     return result if listen else -1

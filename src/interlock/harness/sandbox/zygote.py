@@ -142,8 +142,11 @@ class Zygote:
 
     def _add_warm(self) -> None:
         identity = next(self._numbers)
-        waiting = self._pool[identity] = self._fork(identity, dedicated=self.world.dedicated)
-        socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], [waiting.orders.fileno()])
+        ours, theirs = socket.socketpair()
+        waiting = self._pool[identity] = self._fork(identity, theirs, dedicated=self.world.dedicated)
+        given = [waiting.orders.fileno(), ours.fileno()]
+        with ours, theirs:
+            socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], given)
 
     def _take_order(self) -> bool:
         body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
@@ -194,7 +197,7 @@ class Zygote:
                 os.close(namespace)
         return targets
 
-    def _fork(self, identity: int, *, dedicated: bool) -> Waiting:
+    def _fork(self, identity: int, channel: socket.socket, *, dedicated: bool) -> Waiting:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if self.world.namespaces:
             raw.unshare(raw.NEW_PID)
@@ -203,7 +206,7 @@ class Zygote:
             ours.close()
             self._control.close()
             uid = _free_identity(int(os.readlink("/proc/self"))) if dedicated else None
-            child.live(theirs, self.world, uid)
+            child.live(theirs.detach(), channel.detach(), self.world, uid)
         if self.world.namespaces:
             raw.call("setns", self._own_pids, raw.NEW_PID)
         theirs.close()
