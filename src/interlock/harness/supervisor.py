@@ -117,6 +117,9 @@ class Child:
         self.listeners = {}
 
     def ended(self, status: int) -> None:
+        """Note the end; SIGSYS is the kernel's word on a call of another ABI, which no listener sees."""
+        if status == -signal.SIGSYS and self.watch:
+            self.watch.foreign()
         self._status = status
         self._ended.set()
 
@@ -124,7 +127,7 @@ class Child:
 class _Zygote:
     """A running zygote and the children whose end it will report."""
 
-    def __init__(self, role: Role, *, pool: int, reduced: bool) -> None:
+    def __init__(self, role: Role, *, pool: int, dedicated: bool, reduced: bool) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control: Final = ours
         self.children: dict[int, Child] = {}
@@ -143,7 +146,7 @@ class _Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        setup = Setup(role=role, runtime=runtime_paths(role), pool=pool, reduced=reduced)
+        setup = Setup(role=role, runtime=runtime_paths(role), pool=pool, dedicated=dedicated, reduced=reduced)
         ours.send(msgspec.msgpack.encode(setup))
         body = ours.recv(1 << 16)
         if not body:
@@ -152,7 +155,7 @@ class _Zygote:
         if hello.code:
             self.close()
             raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
-        self.missing: Final = hello.missing
+        self.missing: Final = hello.missing if dedicated else (*hello.missing, "identity")
 
     def give(self, child: Child, orders: socket.socket, descriptors: list[int]) -> None:
         """Give a warm child its start: by way of the zygote where something must be bound, else directly."""
@@ -234,7 +237,7 @@ class Supervisor:
         self._on_violation = on_violation
         self._reduced = unsafe_reduced
         self._pools = pools or {}
-        self._zygotes: dict[Role, _Zygote] = {}
+        self._zygotes: dict[tuple[Role, bool], _Zygote] = {}
         self._starting = threading.Lock()
         self._wake, self._woken = socket.socketpair()
         self._poll = select.epoll()
@@ -278,7 +281,14 @@ class Supervisor:
         """
         spec = spec or JailSpec()
         check_spec(PROFILES[role], spec, runtime_paths(role))
-        zygote = self._zygote(role)
+        try:
+            return self._start(self._zygote(role), role, spec, pipes=pipes)
+        except SandboxError as error:
+            if error.code != "sandbox.idmap":
+                raise
+            return self._start(self._zygote(role, dedicated=False), role, spec, pipes=pipes)
+
+    def _start(self, zygote: _Zygote, role: Role, spec: JailSpec, *, pipes: bool) -> Child:
         warm = zygote.take()
         out, err = (os.pipe(), os.pipe()) if pipes else ((-1, -1), (-1, -1))
         child = Child(role, spec, warm, (out[0], err[0]) if pipes else None)
@@ -318,12 +328,13 @@ class Supervisor:
             self._watched[listener] = child.watch
             self._poll.register(listener, select.EPOLLIN)
 
-    def _zygote(self, role: Role) -> _Zygote:
+    def _zygote(self, role: Role, *, dedicated: bool = True) -> _Zygote:
         with self._starting:
-            found = self._zygotes.get(role)
+            found = self._zygotes.get((role, dedicated))
             if found is None:
-                pool = self._pools.get(role, PROFILES[role].pool)
-                found = self._zygotes[role] = _Zygote(role, pool=pool, reduced=self._reduced)
+                pool = self._pools.get(role, PROFILES[role].pool) if dedicated else 0
+                found = _Zygote(role, pool=pool, dedicated=dedicated, reduced=self._reduced)
+                self._zygotes[role, dedicated] = found
                 self._watched[found.control.fileno()] = found
                 self._poll.register(found.control.fileno(), select.EPOLLIN)
             return found
@@ -346,4 +357,4 @@ class Supervisor:
             source.close()
         else:
             source.hear()
-            self._zygotes = {role: zygote for role, zygote in self._zygotes.items() if zygote is not source}
+            self._zygotes = {key: zygote for key, zygote in self._zygotes.items() if zygote is not source}

@@ -32,7 +32,7 @@ from interlock.harness.sandbox.profiles import (
     JailSpec,
     Limits,
     Profile,
-    address_of,
+    addresses,
 )
 
 PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
@@ -124,18 +124,17 @@ def attach_grants(targets: tuple[str, ...], trees: list[int]) -> None:
 
 def listen_for(spec: JailSpec) -> list[int]:
     """(4) one listening socket for each granted host, which the step then finds by name in /etc/hosts."""
-    positions = {host: at for at, host in enumerate(dict.fromkeys(grant.host for grant in spec.hosts))}
-    lines = [f"{address_of(host, at)} {host}\n" for host, at in positions.items() if address_of(host, at) != host]
-    if lines:
-        with Path("/etc/hosts").open("a", encoding="ascii") as hosts:
-            hosts.writelines(lines)
     found: list[int] = []
-    for grant in spec.hosts:
+    names: dict[str, str] = {}
+    for grant, (address, port) in zip(spec.hosts, addresses(spec), strict=True):
+        names[grant.host] = address
+        raw.own_address(address)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        raw.own_address(address := address_of(grant.host, positions[grant.host]))
-        listener.bind((address, grant.port))
+        listener.bind((address, port))
         listener.listen(128)
         found.append(listener.detach())
+    with Path("/etc/hosts").open("a", encoding="ascii") as hosts:
+        hosts.writelines(f"{address} {name}\n" for name, address in names.items() if name != address)
     return found
 
 

@@ -138,11 +138,13 @@ class Bequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """Supervisor to zygote, once: the role, the read-only runtime, and whether a missing layer is accepted."""
+    """Supervisor to zygote, once: the role, the read-only runtime, whether children get uids of their own where
+    that is possible, and whether a missing layer is accepted."""
 
     role: Role
     runtime: tuple[str, ...]
     pool: int
+    dedicated: bool
     reduced: bool
 
 
@@ -225,8 +227,13 @@ def _within(path: str, folders: tuple[str, ...]) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
-def address_of(host: str, position: int) -> str:
-    """Where the step finds its ``position``-th granted host: its own IPv4 address, or one on loopback."""
+def addresses(spec: JailSpec) -> list[tuple[str, int]]:
+    """Where the step finds each granted host, in their order: its own IPv4 address, or one on loopback."""
+    positions = {host: at for at, host in enumerate(dict.fromkeys(grant.host for grant in spec.hosts))}
+    return [(_address(grant.host, positions[grant.host]), grant.port) for grant in spec.hosts]
+
+
+def _address(host: str, position: int) -> str:
     try:
         return str(ipaddress.IPv4Address(host))
     except ValueError:

@@ -10,8 +10,10 @@ import ctypes
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from typing import Final
 
+from interlock.artifact.errors import SandboxError
 from interlock.harness.sandbox.syscalls import MACHINE, table
 
 NEW_USER: Final = 0x1000_0000
@@ -75,22 +77,36 @@ def bind(source: str, target: str, attributes: int = 0) -> None:
         _set_attributes(_AT_FDCWD, target, attributes, 0x8000)
 
 
-def detached(root: int, path: str, attributes: int, user_namespace: int | None) -> int:
-    """A detached bind of ``path`` below descriptor ``root``, no link followed; the owner's ids mapped."""
+def detached(root: int, path: str, attributes: int, mapping: Callable[[tuple[int, int]], int | None]) -> int:
+    """A detached bind of ``path`` below descriptor ``root``, no link followed.
+
+    ``mapping`` gives, for the owner's ids, the user namespace that maps them, which this closes, or ``None``.
+    """
     how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE)
     place = call("openat2", root, path.lstrip("/").encode(), how, 24)
     try:
+        found = os.fstat(place)
         tree = call("open_tree", place, b"", _CLONE_TREE | _AT_EMPTY_PATH)
     finally:
         os.close(place)
     try:
         _set_attributes(tree, "", attributes, 0x8000 | _AT_EMPTY_PATH)
-        if user_namespace is not None:
-            _set_attributes(tree, "", ID_MAPPED, _AT_EMPTY_PATH, user_namespace)
-    except OSError:
+        _map_owner(tree, mapping((found.st_uid, found.st_gid)))
+    except BaseException:
         os.close(tree)
         raise
     return tree
+
+
+def _map_owner(tree: int, namespace: int | None) -> None:
+    if namespace is None:
+        return
+    try:
+        _set_attributes(tree, "", ID_MAPPED, _AT_EMPTY_PATH, namespace)
+    except OSError as error:
+        raise SandboxError("sandbox.idmap", "a granted path lies on a file system without mapped ids") from error
+    finally:
+        os.close(namespace)
 
 
 def _set_attributes(where: int, path: str, attributes: int, flags: int, namespace: int = 0) -> None:

@@ -43,7 +43,8 @@ _CREATES: Final = 0o100 | 0o20000000  # O_CREAT, and the bit that sets O_TMPFILE
 _IOCTLS: Final = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIO(N)CLEX
 _FCNTLS: Final = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032)
 _PRCTLS: Final = (3, 15, 16, 21, 39, 0x5356_4D41)  # get dumpable, set/get name, get seccomp, get no_new_privs, VMA
-_UNIX, _INET, _INET6 = 1, 2, 10
+_UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
+_RAW: Final = 3
 _SOCKET_TYPE: Final = 0xF
 
 CRITICAL: Final = frozenset(
@@ -134,6 +135,8 @@ def rules(profile: Profile, *, runs: bool, connects: bool) -> dict[str, Action]:
     if connects or profile.network == "host":
         found.update(dict.fromkeys(_CLIENT.split(), ALLOW))
         found["socket"] = _sockets(profile)
+        if profile.network == "own" and not runs:
+            del found["connect"]  # the sensor lets granted hosts through
     if profile.role == "proxy":
         found.update(dict.fromkeys(_ACCEPT.split(), ALLOW))
     return found
@@ -156,7 +159,9 @@ def _program(role: Role, runs: bool, connects: bool, notify: bool, machine: str 
     numbers = table(machine)
     found = rules(PROFILES[role], runs=runs, connects=connects)
     if not notify:
-        found = {name: _silent(action) for name, action in found.items()}
+        found = {"connect": ALLOW if connects else refuse(errno.EPERM)} | {
+            name: _silent(action) for name, action in found.items()
+        }
         found.setdefault("openat", _check(_is(2, 0, mask=0o3 | _CREATES | 0o1000), otherwise=refuse(errno.EPERM)))
     known = {numbers[name]: action for name, action in found.items() if name in numbers}
     return assemble(known, NOTIFY if notify else refuse(errno.EPERM), AUDIT_ARCH[machine])
@@ -195,6 +200,7 @@ def is_critical(name: str, arguments: tuple[int, ...], spec: JailSpec, profile: 
         case "mmap" | "mprotect" | "pkey_mprotect":
             return arguments[2] & 6 == 6  # noqa: PLR2004 - PROT_WRITE | PROT_EXEC
         case "socket" if connected:
-            return arguments[0] not in {_UNIX, _INET, _INET6, 16} or arguments[1] & _SOCKET_TYPE == 3  # noqa: PLR2004
+            family, kind = arguments[0], arguments[1] & _SOCKET_TYPE
+            return family not in {_UNIX, _NETLINK} and (family not in {_INET, _INET6} or kind == _RAW)
         case _:
             return name in CRITICAL

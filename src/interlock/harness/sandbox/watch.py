@@ -1,7 +1,8 @@
 """The separation-violation sensor: answers each forbidden system call of one child, and tells the critical ones.
 
-The answer is a refusal, always, but for one thing: in a process that has no business with files, an open that
-only reads the runtime is let through to the kernel, whose mounts and Landlock decide.  What the sensor reads
+The answer is a refusal, always, but for two things, which are let through to the kernel: in a process that has
+no business with files, an open that only reads the runtime; in a step, a connection to a granted host.  There
+mounts, Landlock and the step's own network decide.  What the sensor reads
 of the child's memory can change under it, so nothing is ever permitted because of it.
 """
 
@@ -13,6 +14,7 @@ import os
 import posixpath
 import select
 import signal
+import socket
 import struct
 import time
 from collections import Counter
@@ -21,7 +23,7 @@ from typing import Final
 
 from interlock.artifact.errors import SandboxError
 from interlock.harness.sandbox.probes import WATCHED
-from interlock.harness.sandbox.profiles import PROFILES, JailSpec, Role, Violation
+from interlock.harness.sandbox.profiles import PROFILES, JailSpec, Role, Violation, addresses
 from interlock.harness.sandbox.runtime import module_path, runtime_paths
 from interlock.harness.sandbox.syscall_rules import is_critical
 from interlock.harness.sandbox.syscalls import table
@@ -59,6 +61,7 @@ class Watch:
         self._memory = memory
         self._tell = on_violation
         self._runtime = (*runtime_paths(role), *module_path(), *_LIBRARY_LINKS)
+        self._granted = {f"{address}:{port}" for address, port in addresses(spec)}
         self._violations: list[Violation] = []
         self.refused: Counter[str] = Counter()
 
@@ -88,13 +91,17 @@ class Watch:
         except OSError as error:
             return error.errno in {errno.EINTR, errno.ENOENT}
         name = _NAMES.get(number, f"number {number}")
-        detail = self._path(name, arguments)
-        if self._only_reads_runtime(name, arguments, detail):
+        detail = self._address(arguments) if name == "connect" else self._path(name, arguments)
+        if self._only_reads_runtime(name, arguments, detail) or (name == "connect" and detail in self._granted):
             self._answer(identity, 0, _CONTINUE)
             return True
         self._note(name, pid, arguments, detail)
         self._answer(identity, -errno.EPERM)
         return True
+
+    def foreign(self) -> None:
+        """Tell that the child was killed for a call of a foreign architecture or numbering."""
+        self._record(Violation(role=self._role, pid=-1, syscall="a foreign system call"))
 
     def close(self) -> None:
         for descriptor in (self._listener, self._memory, self._pidfd):
@@ -108,9 +115,10 @@ class Watch:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         elif looked_for or not is_critical(name, arguments, self._spec, PROFILES[self._role]):
             return
-        violation = Violation(
-            role=self._role, pid=pid, syscall=name, arguments=arguments, detail="flood" if flood else detail
-        )
+        what = "flood" if flood else detail
+        self._record(Violation(role=self._role, pid=pid, syscall=name, arguments=arguments, detail=what))
+
+    def _record(self, violation: Violation) -> None:
         self._violations.append(violation)
         self._tell(violation)
 
@@ -130,6 +138,14 @@ class Watch:
         path = os.fsdecode(text.split(b"\0", 1)[0])
         relative = at == 1 and arguments[0] & 0xFFFF_FFFF != _CURRENT_FOLDER
         return posixpath.normpath(posixpath.join("?" if relative else "/", path))
+
+    def _address(self, arguments: tuple[int, ...]) -> str:
+        """The IPv4 address and port that a connect names, with the same caution."""
+        try:
+            port, packed = struct.unpack("!2xH4s", os.pread(self._memory, 8, arguments[1]))
+        except (OSError, OverflowError, struct.error):
+            return ""
+        return f"{socket.inet_ntoa(packed)}:{port}"
 
     def _receive(self) -> tuple[int, int, int, tuple[int, ...]]:
         request = bytearray(_REQUEST.size)

@@ -24,6 +24,7 @@ import msgspec
 
 from interlock.artifact.errors import InterlockError, SandboxError
 from interlock.harness.sandbox import child, raw, rehearsal
+from interlock.harness.sandbox.bpf import ALLOW, assemble
 from interlock.harness.sandbox.child import World
 from interlock.harness.sandbox.jail import JAIL, become, make_mount_point
 from interlock.harness.sandbox.profiles import (
@@ -39,6 +40,7 @@ from interlock.harness.sandbox.profiles import (
     Warm,
 )
 from interlock.harness.sandbox.syscall_rules import prepare
+from interlock.harness.sandbox.syscalls import AUDIT_ARCH, MACHINE
 
 _BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/usr"  # noqa: S108 - any folder: what covers it is private
 _HOST: Final = "/host"
@@ -50,9 +52,10 @@ _ORDERS: Final = msgspec.msgpack.Decoder(Order)
 
 
 class Waiting(NamedTuple):
-    """A child that waits for its order, one level below the zygote."""
+    """A child that waits for its order, one level below the zygote; ``uid`` is its dedicated one."""
 
     pid: int
+    uid: int | None
     pidfd: int
     orders: socket.socket
 
@@ -109,6 +112,8 @@ class Zygote:
         privileged = _own_mounts(self._control, inside, missing)
         if not missing:
             self._host = _template(setup.runtime)
+        if not _can_listen():
+            missing.append("notification")
         if (abi := raw.landlock_abi()) == 0:
             missing.append("landlock")
         if missing and not setup.reduced:
@@ -121,7 +126,7 @@ class Zygote:
             profile=self._profile,
             runtime=tuple(path for path in setup.runtime if os.path.lexists(path)),
             identity=inside,
-            dedicated=privileged,
+            dedicated=privileged and setup.dedicated,
             missing=tuple(missing),
             abi=abi,
             entry_error=entry_error,
@@ -143,7 +148,7 @@ class Zygote:
     def _add_warm(self) -> None:
         identity = next(self._numbers)
         ours, theirs = socket.socketpair()
-        waiting = self._pool[identity] = self._fork(identity, theirs, dedicated=self.world.dedicated)
+        waiting = self._pool[identity] = self._fork(identity, theirs)
         given = [waiting.orders.fileno(), ours.fileno()]
         with ours, theirs:
             socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], given)
@@ -187,17 +192,31 @@ class Zygote:
             if spec.programs or spec.hosts:
                 raise SandboxError("sandbox.reduced", "without namespaces a step gets neither programs nor hosts")
             return []
-        targets = sorted(wanted)
-        namespace = os.open(f"/proc/{waiting.pid}/ns/user", os.O_RDONLY) if self.world.dedicated else None
-        try:
-            for path in targets:
-                trees.append(raw.detached(self._host, path, wanted[path], namespace))
-        finally:
-            if namespace is not None:
-                os.close(namespace)
-        return targets
+        for path in sorted(wanted):
+            trees.append(raw.detached(self._host, path, wanted[path], lambda owner: self._mapping(owner, waiting)))
+        return sorted(wanted)
 
-    def _fork(self, identity: int, channel: socket.socket, *, dedicated: bool) -> Waiting:
+    def _mapping(self, owner: tuple[int, int], waiting: Waiting) -> int | None:
+        """A user namespace in which the child's uid stands for ``owner`` of a grant; none where they are one."""
+        if waiting.uid is None:
+            return None
+        if owner == self.world.identity:
+            return os.open(f"/proc/{waiting.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        told, tell = os.pipe()
+        if (pid := os.fork()) == 0:
+            become(waiting.uid, owner)
+            os.write(tell, b"m")
+            signal.pause()
+        os.read(told, 1)
+        try:
+            return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(told)
+            os.close(tell)
+
+    def _fork(self, identity: int, channel: socket.socket) -> Waiting:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if self.world.namespaces:
             raw.unshare(raw.NEW_PID)
@@ -205,7 +224,7 @@ class Zygote:
         if pid == 0:
             ours.close()
             self._control.close()
-            uid = _free_identity(int(os.readlink("/proc/self"))) if dedicated else None
+            uid = _free_identity(int(os.readlink("/proc/self"))) if self.world.dedicated else None
             child.live(theirs.detach(), channel.detach(), self.world, uid)
         if self.world.namespaces:
             raw.call("setns", self._own_pids, raw.NEW_PID)
@@ -214,7 +233,7 @@ class Zygote:
         self._poll.register(pidfd, select.POLLIN)
         self._running[pidfd] = identity
         ours.recv(1)
-        return Waiting(pid, pidfd, ours)
+        return Waiting(pid, _free_identity(pid) if self.world.dedicated else None, pidfd, ours)
 
     def _reap(self, pidfd: int) -> None:
         self._poll.unregister(pidfd)
@@ -225,6 +244,18 @@ class Zygote:
         if result is not None:
             status = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
             self._control.send(msgspec.msgpack.encode(Exited(identity=identity, status=status)))
+
+
+def _can_listen() -> bool:
+    """Whether a child may have a seccomp listener: somebody above us may hold the one that there can be."""
+    if (pid := os.fork()) == 0:
+        try:
+            raw.prctl(38, 1)
+            raw.seccomp_install(assemble({0: ALLOW}, ALLOW, AUDIT_ARCH[MACHINE]), listen=True)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _import_entry(profile: Profile) -> str:
