@@ -383,7 +383,7 @@ class Ran(_message.Message):
     def __init__(self, ok: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., output: _Optional[bytes] = ..., effect_possible: _Optional[bool] = ...) -> None: ...
 
 class GatewayStart(_message.Message):
-    __slots__ = ("dialect", "base_url", "model", "api_key", "timeout_ms", "attempts", "allow_private")
+    __slots__ = ("dialect", "base_url", "model", "api_key", "timeout_ms", "attempts", "allow_private", "ca_bundle")
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     BASE_URL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -391,6 +391,7 @@ class GatewayStart(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ALLOW_PRIVATE_FIELD_NUMBER: _ClassVar[int]
+    CA_BUNDLE_FIELD_NUMBER: _ClassVar[int]
     dialect: str
     base_url: str
     model: str
@@ -398,7 +399,8 @@ class GatewayStart(_message.Message):
     timeout_ms: int
     attempts: int
     allow_private: bool
-    def __init__(self, dialect: _Optional[str] = ..., base_url: _Optional[str] = ..., model: _Optional[str] = ..., api_key: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., attempts: _Optional[int] = ..., allow_private: _Optional[bool] = ...) -> None: ...
+    ca_bundle: bytes
+    def __init__(self, dialect: _Optional[str] = ..., base_url: _Optional[str] = ..., model: _Optional[str] = ..., api_key: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., attempts: _Optional[int] = ..., allow_private: _Optional[bool] = ..., ca_bundle: _Optional[bytes] = ...) -> None: ...
 
 class Generate(_message.Message):
     __slots__ = ("messages", "schema", "max_tokens")
@@ -437,7 +439,7 @@ class ProxyCall(_message.Message):
     def __init__(self, open: _Optional[_Union[ProxyOpen, _Mapping]] = ..., close: _Optional[_Union[ProxyClose, _Mapping]] = ...) -> None: ...
 
 class ProxyOpen(_message.Message):
-    __slots__ = ("lease", "endpoint", "inject", "exceptions", "max_bytes")
+    __slots__ = ("lease", "endpoint", "inject", "exceptions", "max_bytes", "model_hosts", "ca_bundle")
     class InjectEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -450,12 +452,16 @@ class ProxyOpen(_message.Message):
     INJECT_FIELD_NUMBER: _ClassVar[int]
     EXCEPTIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_HOSTS_FIELD_NUMBER: _ClassVar[int]
+    CA_BUNDLE_FIELD_NUMBER: _ClassVar[int]
     lease: str
     endpoint: bytes
     inject: _containers.ScalarMap[str, bytes]
     exceptions: _containers.RepeatedScalarFieldContainer[str]
     max_bytes: int
-    def __init__(self, lease: _Optional[str] = ..., endpoint: _Optional[bytes] = ..., inject: _Optional[_Mapping[str, bytes]] = ..., exceptions: _Optional[_Iterable[str]] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+    model_hosts: _containers.RepeatedScalarFieldContainer[str]
+    ca_bundle: bytes
+    def __init__(self, lease: _Optional[str] = ..., endpoint: _Optional[bytes] = ..., inject: _Optional[_Mapping[str, bytes]] = ..., exceptions: _Optional[_Iterable[str]] = ..., max_bytes: _Optional[int] = ..., model_hosts: _Optional[_Iterable[str]] = ..., ca_bundle: _Optional[bytes] = ...) -> None: ...
 
 class ProxyClose(_message.Message):
     __slots__ = ("lease",)
@@ -464,7 +470,7 @@ class ProxyClose(_message.Message):
     def __init__(self, lease: _Optional[str] = ...) -> None: ...
 
 class ProxyEvent(_message.Message):
-    __slots__ = ("lease", "allowed", "code", "method", "path", "sent", "received", "status", "violation")
+    __slots__ = ("lease", "allowed", "code", "method", "path", "sent", "received", "status", "violation", "request")
     LEASE_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -474,6 +480,7 @@ class ProxyEvent(_message.Message):
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
     lease: str
     allowed: bool
     code: str
@@ -483,10 +490,11 @@ class ProxyEvent(_message.Message):
     received: int
     status: int
     violation: bool
-    def __init__(self, lease: _Optional[str] = ..., allowed: _Optional[bool] = ..., code: _Optional[str] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ..., status: _Optional[int] = ..., violation: _Optional[bool] = ...) -> None: ...
+    request: int
+    def __init__(self, lease: _Optional[str] = ..., allowed: _Optional[bool] = ..., code: _Optional[str] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ..., status: _Optional[int] = ..., violation: _Optional[bool] = ..., request: _Optional[int] = ...) -> None: ...
 
 class Notify(_message.Message):
-    __slots__ = ("id", "kind", "target", "argv", "body", "timeout_ms", "allow_private")
+    __slots__ = ("id", "kind", "target", "argv", "body", "timeout_ms", "allow_private", "secret", "ca_bundle", "attempts")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -494,6 +502,9 @@ class Notify(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     ALLOW_PRIVATE_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    CA_BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     target: str
@@ -501,7 +512,10 @@ class Notify(_message.Message):
     body: bytes
     timeout_ms: int
     allow_private: bool
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., target: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., body: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., allow_private: _Optional[bool] = ...) -> None: ...
+    secret: bytes
+    ca_bundle: bytes
+    attempts: int
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., target: _Optional[str] = ..., argv: _Optional[_Iterable[str]] = ..., body: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., allow_private: _Optional[bool] = ..., secret: _Optional[bytes] = ..., ca_bundle: _Optional[bytes] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class Notified(_message.Message):
     __slots__ = ("id", "ok", "code")
