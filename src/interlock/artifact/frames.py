@@ -1,7 +1,8 @@
 """Length-prefixed frames on a stream socket: four bytes big endian, then the body, nothing else.
 
 One frame holds one protobuf message of the channel's published schema.  A frame over its limit, an empty
-one, or an end of stream inside one is a ``ChannelError``; an end of stream between frames is ``None``.
+one, or an end of stream inside one is a ``ChannelError``; an end of stream between frames is ``None``.  A peer
+that is gone is an end of stream for a reader and a ``ChannelError`` for a writer.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ _HEADER = struct.Struct("!I")
 
 
 def send(sock: socket.socket, body: bytes, *, limit: int = MAX_FRAME) -> None:
-    """Send one frame of 1 to ``limit`` bytes; raises ``ChannelError`` for another size."""
+    """Send one frame of 1 to ``limit`` bytes; raises ``ChannelError`` for another size or a peer that is gone."""
     if not 0 < len(body) <= limit:
         raise ChannelError("channel.size", f"a frame of {len(body)} bytes, allowed are 1 to {limit}")
-    sock.sendall(_HEADER.pack(len(body)) + body)
+    try:
+        sock.sendall(_HEADER.pack(len(body)) + body)
+    except ConnectionError:
+        raise ChannelError("channel.closed", "the peer has closed the channel") from None
 
 
 def receive(sock: socket.socket, *, limit: int = MAX_FRAME) -> bytes | None:
@@ -43,7 +47,12 @@ def send_descriptors(sock: socket.socket, descriptors: list[int]) -> None:
 
 def receive_descriptors(sock: socket.socket, count: int) -> list[int]:
     """Receive exactly ``count`` descriptors, close-on-exec; raises ``ChannelError`` otherwise."""
-    data, found, flags, _ = socket.recv_fds(sock, 1, count, socket.MSG_CMSG_CLOEXEC)
+    found = array.array("i")
+    room = socket.CMSG_LEN(count * found.itemsize)
+    # Not ``socket.recv_fds``: it drops the flag, and descriptors would leak into every program started later.
+    data, ancillary, flags, _ = sock.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+    found.frombytes(b"".join(body for level, kind, body in ancillary if (level, kind) == rights))
     if len(found) != count or data != b"\0" or flags & socket.MSG_CTRUNC:
         for descriptor in found:
             os.close(descriptor)
@@ -54,10 +63,17 @@ def receive_descriptors(sock: socket.socket, count: int) -> list[int]:
 def _exactly(sock: socket.socket, size: int, *, may_end: bool) -> bytes | None:
     parts = bytearray()
     while len(parts) < size:
-        part = sock.recv(min(size - len(parts), 1 << 20))
+        part = _some(sock, min(size - len(parts), 1 << 20))
         if not part:
             if may_end and not parts:
                 return None
             raise ChannelError("channel.truncated", f"the stream ended after {len(parts)} of {size} bytes")
         parts += part
     return bytes(parts)
+
+
+def _some(sock: socket.socket, most: int) -> bytes:
+    try:
+        return sock.recv(most)
+    except ConnectionResetError:  # The peer closed with bytes of ours unread.
+        return b""
