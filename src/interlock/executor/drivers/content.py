@@ -46,10 +46,11 @@ def digest_of(descriptor: int) -> tuple[str, int]:
 
 def current(parent: int, name: str) -> os.stat_result | None:
     """The status of the name itself, a link included; ``None`` where nothing stands there."""
-    try:
-        return os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
+    with faults():
+        try:
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
 
 
 def part_name(work: Work, name: str) -> str:
@@ -59,7 +60,7 @@ def part_name(work: Work, name: str) -> str:
 
 def discard(parent: int, name: str) -> None:
     """Remove a name that may not be there."""
-    with suppress(FileNotFoundError):
+    with faults(), suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
 
 
