@@ -149,6 +149,8 @@ def open_checkpoint(raw: bytes, keys: Sequence[NoteKey]) -> Checkpoint:
     """
     note = parse_note(raw)  # (1)
     signed_by = _signed_by(note, [key for key in keys if key.kind == NOTE])  # (2)
+    if not signed_by:
+        raise IntegrityError("note.untrusted", "no signature by a key of this log")
     checkpoint = parse_checkpoint(note.text)  # (3)
     if not any(key.name == checkpoint.origin for key in signed_by):  # (4)
         raise IntegrityError("checkpoint.origin", "signed under another origin's key")
@@ -216,8 +218,6 @@ def _signed_by(note: Note, keys: Sequence[NoteKey]) -> list[NoteKey]:
             if (key.name, key.id) == (signature.name, signature.key_id):
                 _check(key, note.text, signature.value)
                 found.append(key)
-    if not found and all(key.kind == NOTE for key in keys):
-        raise IntegrityError("note.untrusted", "no signature by a key of this log")
     return found
 
 
