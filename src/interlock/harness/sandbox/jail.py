@@ -82,7 +82,7 @@ def build_root(profile: Profile, runtime: tuple[str, ...]) -> None:
             Path(JAIL + link).symlink_to(Path(link).readlink())
     if profile.paths:
         (Path(JAIL) / "tmp").mkdir(mode=0o700)
-        raw.mount("tmp", f"{JAIL}/tmp", "tmpfs", raw.MS_TMPFS, "mode=0700,size=64m,nr_inodes=16384")
+        raw.mount("own", f"{JAIL}/tmp", "tmpfs", raw.MS_TMPFS, "mode=0700,size=64m,nr_inodes=16384")  # noqa: S108
         _write_names()
     raw.pivot_into(JAIL)
 

@@ -173,8 +173,8 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """Child to supervisor: locked down, or the stable code of why not.
 
     Comes with the descriptors pidfd, memory, one listening socket for each granted host in their order, and
-    last, unless notification is missing, the seccomp listener.  ``canaries`` watched calls follow; the refusal of the last
-    one is the supervisor's word to go.
+    last, unless notification is missing, the seccomp listener.  ``canaries`` watched calls follow; the refusal
+    of the last one is the supervisor's word to go.
     """
 
     canaries: int = 0
@@ -192,7 +192,9 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-_HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
 _CANONICAL: Final = re.compile(r"(/(?!\.{1,2}(/|\Z))[^/\0]+)+")
 _RESERVED: Final = ("/proc", "/sys", "/dev", "/etc")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from interlock.artifact.errors import SandboxError
-from interlock.harness.sandbox.syscalls import MACHINE, table
+from interlock.harness.sandbox.syscalls import AUDIT_ARCH, MACHINE, table
 
 NEW_USER: Final = 0x1000_0000
 NEW_PID: Final = 0x2000_0000
@@ -42,7 +42,7 @@ _CLONE_TREE: Final = 0x1 | os.O_CLOEXEC | 0x8000  # OPEN_TREE_CLONE, AT_RECURSIV
 _MOVE_FROM_EMPTY: Final = 0x4
 _RESOLVE: Final = 0x08 | 0x04 | 0x02  # BENEATH, NO_SYMLINKS, NO_MAGICLINKS
 
-_NUMBERS: Final = table() if MACHINE in {"x86_64", "aarch64"} else {}
+_NUMBERS: Final = table() if MACHINE in AUDIT_ARCH else {}
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long, *([ctypes.c_void_p] * 6)]
@@ -195,6 +195,6 @@ def seccomp_install(program: bytes, *, listen: bool) -> int:
     A listener and thread synchronisation exclude each other before Linux 5.7 and need no more than the
     single thread that the caller has made sure of.
     """
-    address = ctypes.cast(program, ctypes.c_void_p).value
+    address = ctypes.cast(ctypes.c_char_p(program), ctypes.c_void_p).value
     result = call("seccomp", 1, 8 if listen else 1, struct.pack("HxxxxxxQ", len(program) // 8, address))
     return result if listen else -1

@@ -41,7 +41,9 @@ def rehearse(profile: Profile, missing: tuple[str, ...]) -> None:
     jail.take_outputs([], outputs=False)
     raw.prctl(3)
     with contextlib.suppress(OSError):
-        raw.seccomp_install(program(profile, _SPEC, notify=True) + _REFUSED_PROGRAM, listen="notification" not in missing)
+        raw.seccomp_install(
+            program(profile, _SPEC, notify=True) + _REFUSED_PROGRAM, listen="notification" not in missing
+        )
     with contextlib.suppress(OSError):
         raw.attach(-1, "/x")
     for probe in probes.DIRECT.get(profile.role, ()):

@@ -21,7 +21,7 @@ epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2 pipe pipe2 
 mincore futex futex_waitv sched_yield sched_getaffinity nanosleep clock_nanosleep clock_gettime clock_getres
 gettimeofday time times getrusage sysinfo uname getpid gettid getppid getuid geteuid getgid getegid getresuid
 getresgid getgroups getrandom rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
-rt_sigsuspend sigaltstack restart_syscall set_robust_list get_robust_list rseq set_tid_address membarrier exit
+rt_sigsuspend sigaltstack restart_syscall set_robust_list rseq set_tid_address membarrier exit
 exit_group sendto recvfrom shutdown getsockopt getsockname getpeername timerfd_create timerfd_settime
 timerfd_gettime getcpu fadvise64 setitimer getitimer alarm pause capget getpgrp getpgid getsid umask
 """
@@ -47,8 +47,7 @@ _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _RAW: Final = 3
 _SOCKET_TYPE: Final = 0xF
 
-CRITICAL: Final = frozenset(
-    """
+_CRITICAL: Final = """
 socket connect bind listen accept accept4 sendmsg recvmsg sendmmsg recvmmsg execve execveat fork vfork clone
 ptrace process_vm_readv process_vm_writev process_madvise pidfd_open pidfd_getfd pidfd_send_signal kcmp kill
 tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo unshare setns mount umount2 pivot_root chroot open_tree
@@ -62,16 +61,15 @@ openat openat2 creat mkdir mkdirat rmdir unlink unlinkat rename renameat renamea
 truncate chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
 fanotify_init inotify_init inotify_init1 mq_open mq_unlink shmget shmat shmctl semget msgget msgsnd msgrcv
 mmap mprotect pkey_mprotect remap_file_pages ioctl prctl arch_prctl vhangup uselib lookup_dcookie
-""".split()
-)
+"""
+CRITICAL: Final = frozenset(_CRITICAL.split())
 """Forbidden calls that no library makes by itself: one is a violation. The others are refused and counted."""
 
-_TRIED_BY_PROGRAMS: Final = frozenset(
-    """
+_TRIED: Final = """
 chown fchown lchown fchownat mknod mknodat memfd_create inotify_init inotify_init1 io_uring_setup capset shmget
 semget msgget setuid setgid setreuid setregid setresuid setresgid setgroups mmap mprotect ioctl prctl
-""".split()
-)
+"""
+_TRIED_BY_PROGRAMS: Final = frozenset(_TRIED.split())
 """Of these, calls that ordinary programs make and do without: only counted in a step that runs programs."""
 
 
@@ -159,9 +157,8 @@ def _program(role: Role, runs: bool, connects: bool, notify: bool, machine: str 
     numbers = table(machine)
     found = rules(PROFILES[role], runs=runs, connects=connects)
     if not notify:
-        found = {"connect": ALLOW if connects else refuse(errno.EPERM)} | {
-            name: _silent(action) for name, action in found.items()
-        }
+        unwatched: dict[str, Action] = {"connect": ALLOW if connects else refuse(errno.EPERM)}
+        found = unwatched | {name: _silent(action) for name, action in found.items()}
         found.setdefault("openat", _check(_is(2, 0, mask=0o3 | _CREATES | 0o1000), otherwise=refuse(errno.EPERM)))
     known = {numbers[name]: action for name, action in found.items() if name in numbers}
     return assemble(known, NOTIFY if notify else refuse(errno.EPERM), AUDIT_ARCH[machine])

@@ -38,7 +38,14 @@ _PATH_BYTES: Final = 1024
 _LIBRARY_LINKS: Final = ("/lib", "/lib64")
 _NAMES: Final = {number: name for name, number in table().items()}
 FLOOD: Final = 10_000
-_LOOKED_FOR: Final = ("/usr/share/zoneinfo", "/usr/share/locale", "/etc/localtime", "/etc/ssl", "/usr/lib/ssl", "/dev/null")
+_LOOKED_FOR: Final = (
+    "/usr/share/zoneinfo",
+    "/usr/share/locale",
+    "/etc/localtime",
+    "/etc/ssl",
+    "/usr/lib/ssl",
+    "/dev/null",
+)
 """What the C library and the interpreter look for by themselves: refused, and not held against the child."""
 
 

@@ -7,7 +7,6 @@ the supervisor's end of the control socket closes it ends, and every child dies 
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import itertools
@@ -23,7 +22,7 @@ from typing import Final, NamedTuple, NoReturn
 import msgspec
 
 from interlock.artifact.errors import InterlockError, SandboxError
-from interlock.harness.sandbox import child, raw, rehearsal
+from interlock.harness.sandbox import child, raw
 from interlock.harness.sandbox.bpf import ALLOW, assemble
 from interlock.harness.sandbox.child import World
 from interlock.harness.sandbox.jail import JAIL, become, make_mount_point
@@ -33,7 +32,6 @@ from interlock.harness.sandbox.profiles import (
     Exited,
     Hello,
     JailSpec,
-    Locked,
     Order,
     Profile,
     Setup,
@@ -99,7 +97,7 @@ class Zygote:
 
     @staticmethod
     def _settle_process() -> None:
-        if len(os.listdir("/proc/self/task")) != 1:
+        if len(list(Path("/proc/self/task").iterdir())) != 1:
             raise SandboxError("sandbox.threads", "a module of the child's own code has started a thread")
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -186,15 +184,16 @@ class Zygote:
 
     def _bind(self, spec: JailSpec, waiting: Waiting, trees: list[int]) -> list[str]:
         """Add the detached binds of an order's grants to ``trees``, outer ones first; returns their paths."""
-        wanted = {grant.path: _attributes(grant.write, grant.execute) for grant in spec.paths}
-        wanted |= {path: raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV for path in (*spec.packages, *spec.programs)}
+        wanted = {grant.path: _attributes(write=grant.write, execute=grant.execute) for grant in spec.paths}
+        wanted |= dict.fromkeys((*spec.packages, *spec.programs), _attributes(write=False, execute=True))
         if not self.world.namespaces:
             if spec.programs or spec.hosts:
                 raise SandboxError("sandbox.reduced", "without namespaces a step gets neither programs nor hosts")
             return []
-        for path in sorted(wanted):
-            trees.append(raw.detached(self._host, path, wanted[path], lambda owner: self._mapping(owner, waiting)))
-        return sorted(wanted)
+        for path in (targets := sorted(wanted)):
+            tree = raw.detached(self._host, path, wanted[path], lambda owner: self._mapping(owner, waiting))
+            trees.append(tree)
+        return targets
 
     def _mapping(self, owner: tuple[int, int], waiting: Waiting) -> int | None:
         """A user namespace in which the child's uid stands for ``owner`` of a grant; none where they are one."""
@@ -224,7 +223,7 @@ class Zygote:
         if pid == 0:
             ours.close()
             self._control.close()
-            uid = _free_identity(int(os.readlink("/proc/self"))) if self.world.dedicated else None
+            uid = _free_identity(int(Path("/proc/self").readlink().name)) if self.world.dedicated else None
             child.live(theirs.detach(), channel.detach(), self.world, uid)
         if self.world.namespaces:
             raw.call("setns", self._own_pids, raw.NEW_PID)
@@ -317,7 +316,7 @@ def _template(runtime: tuple[str, ...]) -> int:
     return os.open(_HOST, os.O_PATH | os.O_CLOEXEC)
 
 
-def _attributes(write: bool, execute: bool) -> int:
+def _attributes(*, write: bool, execute: bool) -> int:
     return raw.NO_SUID | raw.NO_DEV | (0 if write else raw.READ_ONLY) | (0 if execute else raw.NO_EXEC)
 
 
