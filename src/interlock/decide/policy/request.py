@@ -1,0 +1,123 @@
+"""What is asked of the policies, what they answer, and which names cannot even be asked about.
+
+``PolicyRequest`` describes one action on one resource.  A field that a caller leaves out counts as the worst
+case, never as the best.  Policies compare names as text, so ``objection`` refuses every name that is visibly
+not canonical: two spellings of one thing must not get two answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from interlock.artifact.action import Effect, Reversibility
+from interlock.artifact.codec import Identifier, Natural, hidden
+from interlock.artifact.label import Confidentiality
+from interlock.artifact.verdict import Decision, Reason
+from interlock.decide.policy.schema import MAX_APPROVALS
+
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+_BAD_PATH = re.compile(r"//|/\.{1,2}(?:/|\Z)|.\Z(?<=/)(?<!\A/)|\\|\s\Z", re.DOTALL)
+_ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):([1-9][0-9]{0,4})\Z")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}\Z")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]+\Z")
+_SEVERAL = re.compile(r"[\s,;|]")
+
+Cost = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
+
+
+class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One action on one resource; ``open`` while the resource's name is not known, to be asked again when it is.
+
+    ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``.  ``approvals`` counts
+    the persons who have confirmed this very action.  ``cost`` is in minor units of money.
+    """
+
+    principal: Identifier
+    roles: tuple[str, ...] = ()
+    scope: Mapping[str, str] = {}
+    action: Identifier
+    version: Natural = 1
+    group: str = ""
+    effect: Effect
+    reversibility: Reversibility
+    privileged: bool = True
+    external: bool = True
+    broad: bool = True
+    kind: Identifier
+    resource: str
+    access: Effect
+    open: bool = False
+    destinations: tuple[str, ...] = ()
+    confidentiality: Confidentiality = Confidentiality.RESTRICTED
+    untrusted: bool = True
+    tainted: bool = True
+    environment: str = ""
+    cost: Natural
+    approvals: Natural = 0
+    unattended: bool = True
+
+
+class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """ALLOW, STEP_UP (with the number of persons that are needed in all) or DENY, and the rules that said so."""
+
+    decision: Decision
+    approvals: Annotated[int, msgspec.Meta(ge=0, le=MAX_APPROVALS)] = 0
+    reasons: tuple[Reason, ...]
+
+
+class RuleOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a rule stands, whose it is, and its Cedar text."""
+
+    file: str
+    line: int
+    owner: str
+    why: str
+    text: str
+
+
+def objection(request: PolicyRequest) -> str | None:
+    """The field whose value is visibly not canonical, or ``None``."""
+    if not request.open and not _canonical(request.kind, request.resource):
+        return "resource"
+    if any(not _one_destination(text) for text in request.destinations):
+        return "destinations"
+    strings = (request.group, request.environment, *request.roles, *request.scope, *request.scope.values())
+    return "scope" if any(hidden(text) for text in strings) else None
+
+
+def endpoint(name: str) -> tuple[str, int]:
+    """Host and port of a canonical end point; raises ``ValueError`` for any other text."""
+    found = _ENDPOINT.match(name)
+    if not found or len(found[1]) > 253 or int(found[2]) > 65535:  # noqa: PLR2004 - RFC 1035 and TCP
+        raise ValueError(name)
+    if _NUMERIC.match(found[1]) and not _IPV4.match(found[1]):
+        raise ValueError(name)
+    return found[1], int(found[2])
+
+
+def _canonical(kind: str, name: str) -> bool:
+    if not name or name != name.strip() or hidden(name) or "\n" in name or "\t" in name or _ENCODED.search(name):
+        return False
+    match kind:
+        case "file":
+            return name.startswith("/") and not _BAD_PATH.search(name)
+        case "endpoint":
+            return _is_endpoint(name)
+        case _:
+            return True
+
+
+def _is_endpoint(name: str) -> bool:
+    try:
+        return bool(endpoint(name))
+    except ValueError:
+        return False
+
+
+def _one_destination(text: str) -> bool:
+    return bool(text) and not hidden(text) and bool(_URL.match(text) or not _SEVERAL.search(text))
