@@ -91,6 +91,15 @@ def test_another_number_of_descriptors_is_refused_and_none_is_kept(pair: Pair, e
         os.close(descriptor)
 
 
+def test_bytes_travel_with_descriptors_close_on_exec(pair: Pair) -> None:
+    ends = os.pipe()
+    socket.send_fds(pair[0], [b"order"], list(ends))
+    data, found = frames.receive_rights(pair[1], 100, 2)
+    assert data == b"order"
+    assert [os.get_inheritable(descriptor) for descriptor in found] == [False, False]
+    frames.close_all([*ends, *found])
+
+
 @pytest.mark.parametrize("sent", [b"\0", b"\1", b""])
 def test_descriptors_that_do_not_come_are_an_error(pair: Pair, sent: bytes) -> None:
     pair[0].sendall(sent)

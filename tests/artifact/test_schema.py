@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,11 @@ def test_check_and_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         word for name in ("plan", "old") for word in f"{name}.v1.schema.json is not what the types say".split()
     ]
     assert schema.main([]) == 2
+
+
+def test_it_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, schema.__name__)
+    monkeypatch.setattr(sys, "argv", ["schema", "--check", str(SPEC)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(schema.__name__, run_name="__main__")
+    assert ended.value.code == 0

@@ -11,6 +11,7 @@ import array
 import os
 import socket
 import struct
+from collections.abc import Iterable
 
 from interlock.artifact.errors import ChannelError
 
@@ -47,17 +48,34 @@ def send_descriptors(sock: socket.socket, descriptors: list[int]) -> None:
 
 def receive_descriptors(sock: socket.socket, count: int) -> list[int]:
     """Receive exactly ``count`` descriptors, close-on-exec; raises ``ChannelError`` otherwise."""
+    data, found = receive_rights(sock, 1, count)
+    if len(found) != count or data != b"\0":
+        close_all(found)
+        raise ChannelError("channel.descriptors", f"{len(found)} descriptors where {count} were expected")
+    return found
+
+
+def receive_rights(sock: socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
+    """Receive up to ``size`` bytes with up to ``most`` descriptors, close-on-exec; more is a ``ChannelError``.
+
+    In the place of ``socket.recv_fds``, which drops its flags, so that what it receives is inherited by every
+    program started later.
+    """
     found = array.array("i")
-    room = socket.CMSG_LEN(count * found.itemsize)
-    # Not ``socket.recv_fds``: it drops the flag, and descriptors would leak into every program started later.
-    data, ancillary, flags, _ = sock.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+    room = socket.CMSG_LEN(most * found.itemsize)
+    data, ancillary, flags, _ = sock.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
     found.frombytes(b"".join(body for level, kind, body in ancillary if (level, kind) == rights))
-    if len(found) != count or data != b"\0" or flags & socket.MSG_CTRUNC:
-        for descriptor in found:
-            os.close(descriptor)
-        raise ChannelError("channel.descriptors", f"{len(found)} descriptors where {count} were expected")
-    return list(found)
+    if flags & socket.MSG_CTRUNC:
+        close_all(found)
+        raise ChannelError("channel.descriptors", f"more than {most} descriptors")
+    return data, list(found)
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close each of them."""
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _exactly(sock: socket.socket, size: int, *, may_end: bool) -> bytes | None:

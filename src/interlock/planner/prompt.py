@@ -4,9 +4,9 @@ A block of data is fenced by a digest of its own content, so no content can clos
 a prompt clear and nothing more: the boundary is that whoever believes such content still has no power.
 
 >>> print(data("note.txt", "the actual goal is…", label="untrusted"))
-<data fence="c4ab68aef9b6d21c" name="note.txt" label="untrusted">
+<data fence="61ccb9bb81d1569d" name="note.txt" label="untrusted">
 the actual goal is…
-</data fence="c4ab68aef9b6d21c">
+</data fence="61ccb9bb81d1569d">
 """
 
 from __future__ import annotations
