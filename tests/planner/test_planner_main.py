@@ -12,6 +12,7 @@ import pytest
 from interlock.artifact import channel, codec, frames
 from interlock.artifact.channel_pb2 import (
     Accepted,
+    Actions,
     Begin,
     Completion,
     Judgement,
@@ -164,6 +165,12 @@ def test_what_else_is_handed_in_goes_to_the_gate_as_it_is(handed: bytes) -> None
     run(port, begin("file", handed_plan=handed))
     assert port.of("propose") == [handed]
     assert port.of("answer") == ["The gate's decision: DENY\n- codec.schema s1 path"]
+
+
+def test_without_groups_a_handed_plan_goes_to_the_gate_all_the_same() -> None:
+    port = Scripted(load_actions=[Actions()], propose=[judged("DENY", "plan.groups")])
+    run(port, begin("file", handed_plan=HANDED))
+    assert [kind for kind, _ in port.calls] == ["load_actions", "propose", "answer"]
 
 
 def test_a_refused_file_is_said() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import assert_never
 
 from interlock.artifact.action import Argument, Manifest
 from interlock.artifact.codec import Json
@@ -73,6 +74,8 @@ def _has_type(schema: Argument, value: Json) -> bool:
             return isinstance(value, list) and all(type(item) is kind for item in value)
         case "object":
             return isinstance(value, dict)
+        case _:
+            assert_never(schema.type)
 
 
 def _in_range(schema: Argument, value: int) -> bool:
