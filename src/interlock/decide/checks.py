@@ -7,6 +7,7 @@ The floor (step 5) reads no policy: no configuration and no override switches it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.arguments import validate_known
@@ -18,21 +19,17 @@ from interlock.decide.flow import View
 from interlock.decide.globs import matches
 from interlock.decide.policy import PolicyRequest
 from interlock.decide.resources import Touched, inside
-from interlock.decide.structure import suspicious
 
 _PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
 _DESTROYING = frozenset({Effect.WRITE, Effect.DELETE})
 
 
-def check_literals(view: View) -> Iterator[Reason]:
-    """(3) What is known of the arguments fits the manifest; (2) text that reads like orders is raised."""
+def check_arguments(view: View) -> Iterator[Reason]:
+    """(3) What is known of the arguments fits the manifest's schema."""
     try:
         validate_known(view.manifest, view.values, frozenset(view.step.arguments))
     except InterlockError as error:
         yield _reason(Decision.DENY, 3, error.code, view)
-    for name, value in view.values.items():
-        if isinstance(value, str):
-            yield from (_reason(Decision.STEP_UP, 2, code, view, name) for code in suspicious(value))
 
 
 def check_scope(view: View, evidence: Evidence) -> Iterator[Reason]:
@@ -146,7 +143,9 @@ def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
         case Reversibility.PURE:
             yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
         case Reversibility.IRREVERSIBLE:
-            pass  # A person was asked for it above.
+            return  # A person was asked for it above.
+        case _:
+            assert_never(manifest.reversibility)
 
 
 def _destroyed(view: View) -> tuple[Touched, ...]:

@@ -97,7 +97,7 @@ def _view(
     guard: Label,
     evidence: Evidence,
 ) -> View:
-    resources = touched(manifest, values, root=evidence.site.root, home=evidence.site.home)
+    resources = touched(manifest, values, step.arguments, root=evidence.site.root, home=evidence.site.home)
     held = [resource_label(resource, evidence) for resource in resources if reads(resource, manifest)]
     return View(
         step=step,

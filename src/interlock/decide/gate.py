@@ -26,9 +26,9 @@ from interlock.artifact.label import Label, join
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide.checks import (
+    check_arguments,
     check_budget,
     check_floor,
-    check_literals,
     check_plan_floor,
     check_scope,
     policy_requests,
@@ -67,7 +67,9 @@ def examine(raw: bytes, stamp: Stamp, evidence: Evidence) -> Examined:
     except CodecError as error:
         return Examined(None, strictest([_deny(1, error.code)]))
     # (2) Structure, and the plan's tie to the goal as it was recorded.
-    found = list(check_structure(proposal, max_steps=evidence.site.limits.steps))
+    own = frozenset({evidence.task.goal, *evidence.task.values})
+    most, finished = evidence.site.limits.steps, frozenset(stamp.finished)
+    found = list(check_structure(proposal, max_steps=most, finished=finished, own=own))
     if proposal.task != codec.digest(evidence.task):
         found.append(_deny(2, "goal.task_digest", field="task"))
     if any(reason.decision is Decision.DENY for reason in found):
@@ -108,7 +110,11 @@ def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = N
         views.append(view)
     found += check_plan_floor(plan, views, evidence, now)
     found += check_budget(plan, views, evidence, now)
-    return _attended(strictest(found, approvals=approvals), evidence)
+    verdict = strictest(found, approvals=approvals)
+    if verdict.decision is Decision.DEFER:
+        waits = [evidence.rates_until.get(view.manifest.rate, 0) for view in views]
+        verdict = msgspec.structs.replace(verdict, until=max(waits))
+    return _attended(verdict, evidence)
 
 
 def recheck(
@@ -149,7 +155,7 @@ def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Ste
 def privileges(step: ProposedStep, manifest: Manifest, evidence: Evidence) -> tuple[str, ...]:
     """What the step may do, derived: ``access kind:name``, and the secrets by name."""
     known = {name: value for name, value in step.arguments.items() if is_literal(value)}
-    resources = touched(manifest, known, root=evidence.site.root, home=evidence.site.home)
+    resources = touched(manifest, known, step.arguments, root=evidence.site.root, home=evidence.site.home)
     found = {f"{resource.access.value} {resource.key}" for resource in resources}
     return tuple(sorted(found | {f"secret {name}" for name in manifest.secrets}))
 
@@ -171,7 +177,7 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
 
 def _decide_step(view: View, before: Label, evidence: Evidence, found: list[Reason]) -> int:
     """Append the step's reasons; return how many approvals policy asks for."""
-    found += check_literals(view)
+    found += check_arguments(view)
     found += check_scope(view, evidence)
     found += check_floor(view, evidence)
     # (6) What nobody can see into is raised.

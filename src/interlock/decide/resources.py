@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from interlock.artifact.action import Effect, Manifest, Resource
@@ -37,14 +37,19 @@ class Touched(Value, frozen=True, kw_only=True):
         return f"{self.kind}:{self.name}"
 
 
-def touched(manifest: Manifest, arguments: Mapping[str, Json], *, root: str, home: str) -> tuple[Touched, ...]:
-    """The resources that the action touches with these known arguments; raises ``ReferenceEvaluationError``."""
-    found = [_extract(resource, manifest, arguments, root, home) for resource in manifest.resources]
-    found += [
-        Touched(kind="endpoint", name=f"{endpoint.host}:{endpoint.port}", access=manifest.effect)
-        for endpoint in manifest.driver.endpoints
-    ]
-    return tuple(item for items in found for item in (items if isinstance(items, tuple) else (items,)))
+def touched(
+    manifest: Manifest, known: Mapping[str, Json], named: Collection[str], *, root: str, home: str
+) -> tuple[Touched, ...]:
+    """The resources that the action touches with the arguments ``named``, of which ``known`` have a value yet.
+
+    Raises ``ReferenceEvaluationError`` for a value that cannot name a resource.
+    """
+    found = [_extract(resource, known, named, root, home) for resource in manifest.resources]
+    declared = manifest.driver.endpoints
+    found.append(
+        tuple(Touched(kind="endpoint", name=f"{one.host}:{one.port}", access=manifest.effect) for one in declared)
+    )
+    return tuple(item for items in found for item in items)
 
 
 def canonical_path(path: str, *, root: str, home: str) -> str:
@@ -78,19 +83,20 @@ def inside(path: str, folder: str) -> bool:
 
 
 def _extract(
-    resource: Resource, manifest: Manifest, arguments: Mapping[str, Json], root: str, home: str
-) -> Touched | tuple[Touched, ...]:
-    names: list[str] = _FIELD.findall(resource.name)
-    unknown = [name for name in names if name not in arguments]
-    if any(name in manifest.arguments and manifest.arguments[name].required for name in unknown):
-        return Touched(kind=resource.kind, name=resource.name, access=resource.access, open=True)
-    if unknown:
-        return ()
-    if len(names) == 1 and isinstance(arguments[names[0]], list):
-        items = arguments[names[0]]
-        assert isinstance(items, list)  # noqa: S101 - narrows for the type checker
-        return tuple(_one(resource, {names[0]: item}, root, home) for item in items)
-    return _one(resource, arguments, root, home)
+    resource: Resource, known: Mapping[str, Json], named: Collection[str], root: str, home: str
+) -> tuple[Touched, ...]:
+    fields: list[str] = _FIELD.findall(resource.name)
+    if any(field not in named for field in fields):
+        return ()  # An optional argument that the step does not have.
+    if any(field not in known for field in fields):
+        return (Touched(kind=_kind(resource), name=resource.name, access=resource.access, open=True),)
+    value = known[fields[0]] if len(fields) == 1 else None
+    several = [{fields[0]: item} for item in value] if isinstance(value, list) else [known]
+    return tuple(_one(resource, chosen, root, home) for chosen in several)
+
+
+def _kind(resource: Resource) -> str:
+    return "endpoint" if resource.kind == "url" else resource.kind
 
 
 def _one(resource: Resource, arguments: Mapping[str, Json], root: str, home: str) -> Touched:
@@ -102,5 +108,4 @@ def _one(resource: Resource, arguments: Mapping[str, Json], root: str, home: str
             name = canonical_host(filled)
         case _:
             name = filled
-    kind = "endpoint" if resource.kind == "url" else resource.kind
-    return Touched(kind=kind, name=name, access=resource.access)
+    return Touched(kind=_kind(resource), name=name, access=resource.access)

@@ -43,7 +43,7 @@ def known_resources(core: Core, step: Step) -> tuple[Touched, ...]:
     """What the step touches, as far as its literals say."""
     manifest = core.catalogue[step.action]
     values = {name: value for name, value in step.arguments.items() if is_literal(value)}
-    return touched(manifest, values, root=core.site.root, home=core.site.home)
+    return touched(manifest, values, step.arguments, root=core.site.root, home=core.site.home)
 
 
 def granted_resources(resources: tuple[Touched, ...]) -> tuple[GrantedResource, ...]:

@@ -1,0 +1,1 @@
+"""Database operations of a cloud account, as narrow actions: the manifests stand in interlock.json."""
