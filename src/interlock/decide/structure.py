@@ -1,0 +1,118 @@
+"""Structure: stage 2 of the gate, what can be said of a proposal without knowing anything but itself.
+
+(2a) identity: at most ``max_steps`` steps, unique ids, none of them a reserved word;
+(2b) order: ``needs`` and references name earlier steps (or a parent's finished ones) only, ``item`` stands inside
+     a ``for_each`` only, ``output`` inside ``expect`` and ``rollback`` only, conditions can be conditions;
+(2c) words: nothing that a planner wrote may pose as a plan or speak to those who decide.
+
+A breach of (2a) or (2b) denies, one of (2c) is raised to a person.  See ``wording`` for what (2c) looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from interlock.artifact.codec import Json, encode
+from interlock.artifact.errors import ReferenceEvaluationError
+from interlock.artifact.plan import Proposal, ProposedStep
+from interlock.artifact.verdict import Decision, Reason
+from interlock.decide.references import check, literals
+from interlock.decide.wording import embedded_plan, suspicious
+
+__all__ = ["check_structure", "embedded_plan", "suspicious"]
+
+RESERVED = frozenset({"item", "it", "output", "task"})
+
+
+def check_structure(
+    proposal: Proposal,
+    *,
+    max_steps: int,
+    finished: frozenset[str] = frozenset(),
+    own: frozenset[str] = frozenset(),
+) -> tuple[Reason, ...]:
+    """All breaches, in the proposal's order; none means that the shape is sound.
+
+    ``finished``: ids of the parent's finished steps, which references may name.  ``own``: texts of the principal
+    (goal and values); a string equal to one of them is nobody's injection.
+    """
+    reasons: list[Reason] = []
+    if len(proposal.steps) > max_steps:
+        reasons.append(_denied("structure.too_many_steps"))
+    reasons += _raised(proposal.goal, own, "", "goal")
+    earlier = finished
+    ids: set[str] = set()
+    for step in proposal.steps:
+        if step.id in ids:
+            reasons.append(_denied("structure.duplicate_id", step.id))
+        if step.id in RESERVED:
+            reasons.append(_denied("structure.reserved_id", step.id))
+        reasons += _order(step, earlier)
+        reasons += _words(step, own)
+        ids.add(step.id)
+        earlier |= {step.id}
+    return tuple(reasons)
+
+
+def _order(step: ProposedStep, earlier: frozenset[str]) -> Iterator[Reason]:
+    """(2b); a step that a parent finished names itself too, so its own id is never earlier than itself."""
+    known = earlier - {step.id}
+    if not known.issuperset(step.needs):
+        yield _denied("structure.needs", step.id, "needs")
+    for field, expr in _expressions(step):
+        if field.rpartition(".")[2].startswith("$"):
+            yield _denied("structure.argument_name", step.id, field)
+        own_output = field == "expect" or field.startswith("rollback.")
+        guards = field in {"when", "for_each"}
+        try:
+            check(
+                expr,
+                steps=known,
+                item=step.for_each is not None and not guards,
+                output=own_output,
+                condition=field in {"when", "expect"},
+            )
+        except ReferenceEvaluationError as error:
+            yield _denied(error.code, step.id, field)
+
+
+def _words(step: ProposedStep, own: frozenset[str]) -> Iterator[Reason]:
+    """(2c), over every text of a step: arguments' names and literals, reason, privileges, change."""
+    yield from _raised(step.reason, own, step.id, "reason")
+    yield from _raised(" ".join([step.change, *(step.privileges or ())]), own, step.id, "privileges")
+    for field, expr in _expressions(step):
+        yield from _raised(_text(field, expr, own), own, step.id, field)
+
+
+def _expressions(step: ProposedStep) -> Iterator[tuple[str, Json]]:
+    """Each expression of a step with the name of its field."""
+    yield from ((f"arguments.{name}", expr) for name, expr in step.arguments.items())
+    if step.when is not None:
+        yield "when", step.when
+    if step.for_each is not None:
+        yield "for_each", step.for_each.items
+    if step.expect is not None:
+        yield "expect", step.expect
+    if step.rollback is not None:
+        yield from ((f"rollback.{name}", expr) for name, expr in step.rollback.arguments.items())
+
+
+def _text(field: str, expr: Json, own: frozenset[str]) -> str:
+    """All that an expression says, in one text, so that words cut into pieces are read together."""
+    try:
+        parts = [value for _, value in literals(expr)]
+    except ReferenceEvaluationError:
+        parts = [expr]  # It is denied already; its words are read all the same.
+    said = [part if isinstance(part, str) else encode(part).decode() for part in parts]
+    said = [text for text in said if text not in own]
+    return field + "\n" + "".join(said)
+
+
+def _raised(text: str, own: frozenset[str], step: str, field: str) -> Iterator[Reason]:
+    if text not in own:
+        for code in suspicious(text):
+            yield Reason(decision=Decision.STEP_UP, stage=2, code=code, step=step, field=field[:128])
+
+
+def _denied(code: str, step: str = "", field: str = "") -> Reason:
+    return Reason(decision=Decision.DENY, stage=2, code=code, step=step[:32], field=field[:128])
