@@ -61,7 +61,7 @@ def granted(*paths: Path) -> Iterator[dict[str, int]]:
             os.close(descriptor)
 
 
-def work(directories: Mapping[str, int], home: Path, action: str, seconds: float = 20, **arguments: Any) -> Work:
+def work(directories: Mapping[str, int], home: Path, action: str, seconds: float = 20, /, **arguments: Any) -> Work:
     """One step's work, as the step makes it after its checks."""
     manifest = CATALOGUE[f"{action}@1"] if isinstance(action, str) else action
     return Work(
@@ -74,7 +74,7 @@ def work(directories: Mapping[str, int], home: Path, action: str, seconds: float
     )
 
 
-def act(folder: Path, action: str, seconds: float = 20, **arguments: Any) -> Any:
+def act(folder: Path, action: str, seconds: float = 20, /, **arguments: Any) -> Any:
     """Run one built-in action in a granted folder."""
     with granted(folder) as directories:
         todo = work(directories, folder, action, seconds, **arguments)
@@ -92,7 +92,7 @@ def step_of(manifest: Manifest, **arguments: Any) -> Step:
     return Step(id="s1", action=manifest.reference, arguments=arguments, manifest=codec.digest(manifest))
 
 
-def request(manifest: Manifest, arguments: Mapping[str, Any], home: Path, **changes: Any) -> RunStep:
+def request(manifest: Manifest, arguments: Mapping[str, Any], home: Path, /, **changes: Any) -> RunStep:
     """What the harness sends for a one-step plan; ``changes`` replace fields of the message."""
     plan = plan_of(step_of(manifest, **arguments))
     digest = codec.digest(plan)
