@@ -103,9 +103,12 @@ def _text(field: str, expr: Json, own: frozenset[str]) -> str:
         parts = [value for _, value in literals(expr)]
     except ReferenceEvaluationError:
         parts = [expr]  # It is denied already; its words are read all the same.
-    said = [part if isinstance(part, str) else encode(part).decode() for part in parts]
-    said = [text for text in said if text not in own]
-    return field + "\n" + "".join(said)
+    said = [part if isinstance(part, str) else encode(part).decode() for part in parts if not _is_own(part, own)]
+    return "\n".join([field, *said, "".join(said)] if len(said) > 1 else [field, *said])
+
+
+def _is_own(part: Json, own: frozenset[str]) -> bool:
+    return isinstance(part, str) and part in own
 
 
 def _raised(text: str, own: frozenset[str], step: str, field: str) -> Iterator[Reason]:

@@ -73,7 +73,7 @@ _REDEFINITIONS: Mapping[str, str] = {
         (ignore|disregard|forget|override|overrule|bypass|circumvent|evade|neglect) <whose><orders>
         (do not|don t|never|stop|cease) (follow|obey|execut)(e|ing)? <whose><orders>
         <plan> (is|was|has been) (now )?(void|obsolete|revoked|invalid|cancell?ed|superseded|replaced)
-        (run|execute|use|follow) (this|the|my) ((following|new|real|actual|revised) ){0,2}plan (instead|below|now|rather)""",
+        (run|execute|use|follow) (this|the|my) ((following|new|real|actual) ){0,2}plan (instead|below|now|rather)""",
     "steps": r"""
         (add|insert|append|inject|include|smuggle|prepend) ~(steps?|actions?) ~(to|into|in) ~(plan|unfolding|queue)
         (add|insert|append|inject|include|smuggle|prepend) ~(steps?|actions?) ~(before|after|between) steps? \w{1,8}
