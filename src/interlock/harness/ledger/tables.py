@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -29,7 +29,6 @@ CREATE TABLE IF NOT EXISTS data_key (idx INTEGER PRIMARY KEY, task_key INTEGER, 
 CREATE TABLE IF NOT EXISTS task_key
   (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL UNIQUE, wrapped BLOB NOT NULL) STRICT;
 """
-TABLES = frozenset({"leaf", "node", "checkpoint", "payload", "data_key", "task_key", "sqlite_sequence"})
 
 _STORED = """
 SELECT leaf.idx, leaf.body, payload.box, data_key.wrapped, task_key.task, task_key.wrapped FROM leaf
@@ -91,10 +90,13 @@ class Tables:
                 self._db.execute("ROLLBACK")
             raise
 
-    def schema(self) -> frozenset[str]:
-        """The names of everything that the database file defines, but automatic indices."""
-        found = self._db.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_autoindex_%'")
-        return frozenset(cast("str", name) for (name,) in found)
+    def check_schema(self) -> None:
+        """The database defines our tables, word for word, and no trigger or view; else ``IntegrityError``."""
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(_SCHEMA)
+            query = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+            if fresh.execute(query).fetchall() != self._db.execute(query).fetchall():
+                raise IntegrityError("ledger.schema", "the database defines what this software did not")
 
     def size(self) -> int:
         """One more than the last entry's index."""
@@ -121,9 +123,9 @@ class Tables:
         """Index and hash of all nodes of a level."""
         return self._db.execute("SELECT idx, hash FROM node WHERE level = ? ORDER BY idx", (level,))
 
-    def levels(self) -> int:
-        """How many levels have nodes."""
-        return cast("tuple[int]", self._db.execute("SELECT count(DISTINCT level) FROM node").fetchone())[0]
+    def count_nodes(self) -> int:
+        """How many nodes there are in all."""
+        return cast("tuple[int]", self._db.execute("SELECT count(*) FROM node").fetchone())[0]
 
     def stored(self, start: int, stop: int) -> Iterator[Stored]:
         """The entries of a range, in order."""

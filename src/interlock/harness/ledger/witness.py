@@ -109,7 +109,7 @@ def server(witness: Witness, host: str = "127.0.0.1", port: int = 0) -> http.ser
             self.end_headers()
             self.wfile.write(body.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - the base class's names
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's names
             """A witness keeps no record of who asks."""
 
     return http.server.ThreadingHTTPServer((host, port), Handler)
