@@ -29,7 +29,7 @@ def test_few_groups_are_loaded_at_once_and_shown_with_the_goal() -> None:
     port = Scripted(complete=[plan()], propose=[judged("STEP_UP")])
     run(port, begin())
     assert port.of("load_actions") == [[], ["files"]]
-    assert '"name":"read_file"' in port.prompts[0]
+    assert '"action":"read_file@1"' in port.prompts[0]
     assert TASK.goal in port.prompts[0]
     assert '"environment":"test"' in port.prompts[0]
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.artifact import codec
+from interlock.artifact.action import Argument, Role
 from interlock.planner import moves, prompt
+from support.samples import MANIFEST
 from support.scripted_harness import move, plan
 
 PROPOSAL = json.dumps(
@@ -82,3 +86,13 @@ def test_a_long_block_is_cut_and_says_so() -> None:
 
 def test_visible_text_is_never_empty() -> None:
     assert prompt.visible("\u200b") == "."
+
+
+def test_an_action_is_shown_as_far_as_a_plan_needs_it() -> None:
+    shown = json.loads(prompt.actions([codec.encode(MANIFEST)]).splitlines()[1])
+    assert shown["action"] == "resize_database@3"
+    assert shown["arguments"]["instance"]["choices"] == ["a", "b"]
+    assert not {"driver", "secrets", "cost"} & shown.keys()
+    plain = msgspec.structs.replace(MANIFEST, arguments={"path": Argument(type="string", role=Role.PATH)})
+    shown = json.loads(prompt.actions([codec.encode(plain)]).splitlines()[1])
+    assert shown["arguments"] == {"path": {"type": "string", "role": "path", "required": True}}

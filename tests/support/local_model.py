@@ -54,9 +54,14 @@ def listed_actions(text: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for line in text.splitlines():
         action = _json_object(line)
-        if "name" in action and "arguments" in action:
-            found[re.sub(r"\W", "_", action["name"])] = action
+        if "action" in action and "arguments" in action:
+            found[tool_name(action)] = action
     return found
+
+
+def tool_name(action: dict[str, Any]) -> str:
+    """``files.read@1`` as the model may call it: ``files_read``."""
+    return re.sub(r"\W", "_", action["action"].partition("@")[0])
 
 
 def _json_object(line: str) -> dict[str, Any]:
@@ -75,16 +80,14 @@ def _tool(action: dict[str, Any]) -> dict[str, Any]:
     }
     required = [name for name, each in arguments.items() if each.get("required", True)]
     return {
-        "name": re.sub(r"\W", "_", action["name"]),
-        "description": action.get("sentence", action["name"]),
+        "name": tool_name(action),
+        "description": action.get("sentence", action["action"]),
         "parameters": {"type": "object", "properties": properties, "required": required},
     }
 
 
 def _step(index: int, call: dict[str, Any], actions: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    action = actions[call["name"]]
-    name = f"{action['name']}@{action.get('version', 1)}"
-    return {"id": f"s{index}", "action": name, "arguments": call["arguments"]}
+    return {"id": f"s{index}", "action": actions[call["name"]]["action"], "arguments": call["arguments"]}
 
 
 def _ask_model(query: str, tools: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 One frame holds one protobuf message of the channel's published schema.  A frame over its limit, an empty
 one, or an end of stream inside one is a ``ChannelError``; an end of stream between frames is ``None``.  A peer
-that is gone is an end of stream for a reader and a ``ChannelError`` for a writer.
+that is gone is an end of stream for a reader and a ``BrokenPipeError`` for a writer.
 """
 
 from __future__ import annotations
@@ -20,13 +20,10 @@ _HEADER = struct.Struct("!I")
 
 
 def send(sock: socket.socket, body: bytes, *, limit: int = MAX_FRAME) -> None:
-    """Send one frame of 1 to ``limit`` bytes; raises ``ChannelError`` for another size or a peer that is gone."""
+    """Send one frame of 1 to ``limit`` bytes; raises ``ChannelError`` for another size."""
     if not 0 < len(body) <= limit:
         raise ChannelError("channel.size", f"a frame of {len(body)} bytes, allowed are 1 to {limit}")
-    try:
-        sock.sendall(_HEADER.pack(len(body)) + body)
-    except ConnectionError:
-        raise ChannelError("channel.closed", "the peer has closed the channel") from None
+    sock.sendall(_HEADER.pack(len(body)) + body)
 
 
 def receive(sock: socket.socket, *, limit: int = MAX_FRAME) -> bytes | None:

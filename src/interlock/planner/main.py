@@ -29,7 +29,7 @@ def serve(channel_socket: socket.socket, directories: dict[str, int]) -> int:
         if begin is None:
             return FINISHED
         run(ChannelPort(channel_socket), begin)
-    except InterlockError:
+    except (InterlockError, ConnectionError):
         return FAILED
     return FINISHED
 
