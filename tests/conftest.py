@@ -1,0 +1,30 @@
+"""Fixtures that more than one folder needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import World
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
+    """Open workspaces in scratch folders; all are closed at the end."""
+    made: list[World] = []
+
+    def make(**options: str) -> World:
+        made.append(World(tmp_path / f"world-{len(made)}", monkeypatch, **options))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """One workspace whose policy allows what nothing else raises or denies."""
+    return make_world()
