@@ -6,14 +6,13 @@ A fact is a string that a policy asks for, ``context.matched.contains("path ~/we
   segment and spans any number of them; a closing ``/**`` is the folder and all below it.  Case counts.
 - ``touches path GLOB``: the same, or the resource is a folder that is written or deleted as a whole and the
   glob's fixed part lies in it.  Denials ask this, permissions the former.
-- ``destinations GLOB GLOB…``: there are destinations, and each matches one of the globs; ``*`` is any text.
+- ``destinations GLOB GLOB…``: there are destinations, each matches one of the globs; ``*`` is any text.
 - ``touches destinations GLOB GLOB…``: at least one destination matches one of the globs.
 
-Matching takes time linear in a segment and at most quadratic in a path, whatever the glob: no backtracking
-into a decided wildcard.
+No wildcard is reconsidered once it is decided, so that no glob can make matching explode.
 
 >>> facts = Facts({"path ~/web/**", "touches path **/*.pem"}, home="/home/u", root="/home/u/web")
->>> facts.of_path("/home/u/web/a/tls.pem", folder=False)
+>>> sorted(facts.of_path("/home/u/web/a/tls.pem", folder=False))
 ['path ~/web/**', 'touches path **/*.pem']
 """
 
@@ -24,107 +23,102 @@ from collections.abc import Iterable
 
 from interlock.decide.policy.schema import MAX_PATTERN
 
-_FORBIDDEN = re.compile(r"[?\[\]{}\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_KIND = re.compile(r"((?:touches )?(?:path|destinations)) (.+)\Z", re.DOTALL)
+_NO_WILDCARD = re.compile(r"[?\[\]{}\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 _SEGMENT_END = r"(?=/|\Z)"
-KINDS = ("path", "touches path", "destinations", "touches destinations")
 
 
 class Facts:
     """The pattern facts that a policy set asks for, compiled; raises ``ValueError`` with what is wrong and why."""
 
     def __init__(self, facts: Iterable[str], *, home: str, root: str) -> None:
-        self._paths: list[str] = []
-        self._fixed: list[tuple[str, str]] = []
-        self._each: list[tuple[str, re.Pattern[str]]] = []
-        self._any: list[tuple[str, re.Pattern[str]]] = []
-        tests: list[str] = []
+        self._destinations: list[tuple[str, re.Pattern[str]]] = []
+        below: dict[str, dict[str, str]] = {}
         for fact in sorted(facts):
-            kind, globs = split(fact)
-            if kind.endswith("destinations"):
-                kept = self._any if kind.startswith("touches") else self._each
-                kept.append((fact, re.compile("|".join(map(_flat, globs.split(" "))), re.DOTALL)))
-                continue
-            path = absolute(globs, home=home, root=root)
-            self._paths.append(fact)
-            tests.append(f"(?:(?={_path(path)})())?")
-            fixed = path.partition("*")[0].rpartition("/")[0] if "*" in path else path
-            if kind == "touches path" and fixed:
-                self._fixed.append((fixed, fact))
-        self._path = re.compile("".join(tests), re.DOTALL)
+            found = _KIND.match(fact)
+            if not found:
+                raise ValueError("a pattern fact is: path GLOB, destinations GLOB…, or the same after 'touches '")
+            if found[1].endswith("path"):
+                fixed, wild = absolute(found[2], home=home, root=root)
+                below.setdefault(fixed, {})[fact] = wild
+            else:
+                globs = "|".join(map(_destination, found[2].split(" ")))
+                self._destinations.append((fact, re.compile(globs, re.DOTALL)))
+        self._below = {
+            fixed: (tuple(wild), re.compile("".join(f"(?:(?={test})())?" for test in wild.values()), re.DOTALL))
+            for fixed, wild in below.items()
+        }
 
-    def of_path(self, path: str, *, folder: bool) -> list[str]:
-        """The facts true of a canonical path; with ``folder`` also those that lie below it."""
-        found = self._path.match(path)
-        groups = found.groups() if found else ()
-        names = [fact for fact, group in zip(self._paths, groups, strict=True) if group is not None]
+    def of_path(self, path: str, *, folder: bool) -> set[str]:
+        """The facts true of a canonical path; with ``folder`` also of what lies below it."""
+        names: set[str] = set()
+        for end in (*(place for place, char in enumerate(path) if char == "/"), len(path)):
+            if path[:end] in self._below:
+                facts, tests = self._below[path[:end]]
+                hits = match.groups() if (match := tests.match(path, end)) else ()
+                names.update(fact for fact, hit in zip(facts, hits, strict=True) if hit is not None)
         if folder:
-            below = path.rstrip("/") + "/"
-            names += [fact for fixed, fact in self._fixed if (fixed + "/").startswith(below) and fact not in names]
+            inside = path.rstrip("/") + "/"
+            kept = [facts for fixed, (facts, _) in self._below.items() if fixed and f"{fixed}/".startswith(inside)]
+            names.update(fact for facts in kept for fact in facts if fact.startswith("touches "))
         return names
 
-    def of_destinations(self, destinations: Iterable[str]) -> list[str]:
+    def of_destinations(self, destinations: Iterable[str]) -> set[str]:
         """The facts true of the destinations, which are compared in lower case."""
         texts = [text.lower() for text in destinations]
-        names = [fact for fact, glob in self._each if texts and all(map(glob.match, texts))]
-        return names + [fact for fact, glob in self._any if any(map(glob.match, texts))]
+        hits = {fact: [bool(globs.match(text)) for text in texts] for fact, globs in self._destinations}
+        return {fact for fact, hit in hits.items() if any(hit) and (all(hit) or fact.startswith("touches "))}
 
 
-def split(fact: str) -> tuple[str, str]:
-    """The kind of a fact and its globs; raises ``ValueError``."""
-    for kind in KINDS:
-        if fact.startswith(kind + " "):
-            return kind, fact[len(kind) + 1 :]
-    raise ValueError("a pattern fact begins with one of: " + ", ".join(KINDS))
+def absolute(glob: str, *, home: str, root: str) -> tuple[str, str]:
+    """The fixed folder of a path glob, and a regular expression for the rest; raises ``ValueError``.
 
-
-def absolute(glob: str, *, home: str, root: str) -> str:
-    """An absolute path glob without dot segments; ``~/`` is the home, ``./`` the workspace; raises ``ValueError``."""
-    if not glob or len(glob) > MAX_PATTERN or _FORBIDDEN.search(glob):
-        raise ValueError("only * and ** are wildcards; ? [ ] { } \\ %XX and control characters cannot stand in a path")
+    ``~/`` stands for the home, ``./`` for the workspace.
+    """
     for sign, base in (("~/", home), ("./", root)):
         if glob.startswith(sign):
-            if not base.startswith("/"):
-                raise ValueError(f"{sign} needs an absolute home and workspace folder to stand for")
             glob = f"{base.rstrip('/')}/{glob[2:]}"
-    if glob == "**" or glob.startswith("**/"):
-        glob = "/" + glob
-    segments = glob.split("/")
-    if segments[0] or any(part in {"", ".", ".."} for part in segments[1:]):
+    empty, *segments = (f"/{glob}" if glob.split("/")[0] == "**" else glob).split("/")
+    if _NO_WILDCARD.search(glob) or len(glob) > MAX_PATTERN:
+        raise ValueError("a path glob is short; its wildcards are * and **; ? [ ] { } \\ %XX cannot stand in it")
+    if empty or not segments or any(part in {"", ".", ".."} for part in segments):
         raise ValueError("a path begins with /, ~/, ./ or **/ and has no empty, . or .. segment, else nothing matches")
     if any("**" in part and part != "**" for part in segments):
         raise ValueError("** is a whole segment, as in **/*.pem")
-    return glob
+    wild = next((number for number, part in enumerate(segments) if "*" in part), len(segments))
+    return "".join(f"/{part}" for part in segments[:wild]), _rest(segments[wild:])
 
 
-def _path(glob: str) -> str:
+def _rest(segments: list[str]) -> str:
     chunks: list[list[str]] = [[]]
-    for part in glob.split("/")[1:]:
+    for part in segments:
         if part == "**":
             chunks.append([])
         else:
             chunks[-1].append(part)
-    first, *rest = ["".join("/" + _segment(part) for part in chunk) for chunk in chunks]
+    first, *rest = ["".join(f"/{_segment(part)}" for part in chunk) for chunk in chunks]
     if not rest:
         return first + r"\Z"
     middle = "".join(rf"(?>(?:/[^/]+)*?{chunk})" for chunk in rest[:-1] if chunk)
+    if len(chunks[-1]) == 1:
+        return rf"{first}{middle}(?>.*(?=/)){rest[-1]}\Z"  # The last segment is where the last slash is.
     return first + middle + (rf"(?:/[^/]+)*{rest[-1]}\Z" if rest[-1] else r"(?:/.*)?\Z")
 
 
 def _segment(glob: str) -> str:
-    return "[^/]+" + _SEGMENT_END if glob == "*" else _stars(glob, "[^/]") + _SEGMENT_END
+    return f"[^/]+{_SEGMENT_END}" if glob == "*" else _stars(glob, "[^/]", _SEGMENT_END)
 
 
-def _flat(glob: str) -> str:
+def _destination(glob: str) -> str:
     if not glob or glob != glob.lower() or len(glob) > MAX_PATTERN:
         raise ValueError("a destination is written in lower case, without spaces, else nothing matches")
-    return _stars(glob, ".") + r"\Z"
+    return _stars(glob, ".", r"\Z")
 
 
-def _stars(glob: str, char: str) -> str:
-    """Each star takes the least it can and is never reconsidered; the last one takes what is left."""
+def _stars(glob: str, char: str, end: str) -> str:
+    """Each star takes the least that lets its successor match and is never reconsidered; the last reaches the end."""
     head, *rest = [re.escape(part) for part in re.split(r"\*+", glob)]
     if not rest:
-        return head
-    end = r"(?=/|\Z)" if char == "[^/]" else r"\Z"
+        return head + end
     middle = "".join(f"(?>{char}*?{part})" for part in rest[:-1])
-    return head + middle + (f"(?>{char}*)" if not rest[-1] else f"(?>{char}*?{rest[-1]}{end})")
+    return f"{head}{middle}(?>{char}*?{rest[-1]}{end})"

@@ -197,7 +197,7 @@ def _resource(glob: str, permit: bool) -> str:
     kind, colon, name = glob.partition(":")
     if not colon or not name or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]*", kind) or kind in {"file", "endpoint"}:
         raise ValueError(f"{glob!r} is no kind:name; for files write path, for end points host")
-    found = _like("context.name", name)
+    found = _like("context.resource", name)
     return f'(context.kind == "{kind}" && {f"({found} || context.open)" if permit else found})'
 
 

@@ -76,10 +76,11 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event: object = self.peek_event()  # type: ignore[no-untyped-call]
         self.depth += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or self.depth > _YAML_DEPTH:
-            raise yaml.MarkedYAMLError(problem="an anchor, an alias or too deep a nesting", problem_mark=self.get_mark())
+            problem = "an anchor, an alias or too deep a nesting"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
