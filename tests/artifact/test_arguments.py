@@ -83,7 +83,14 @@ def test_what_is_not_known_yet_is_not_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("value", "literal"),
-    [("x", True), (1, True), ({"a": [{"b": "$ref"}]}, True), ({"$ref": "s1"}, False), ([{"a": {"$x": 1}}], False), (None, True)],
+    [
+        ("x", True),
+        (1, True),
+        ({"a": [{"b": "$ref"}]}, True),
+        ({"$ref": "s1"}, False),
+        ([{"a": {"$x": 1}}], False),
+        (None, True),
+    ],
 )
 def test_a_literal_has_no_key_that_begins_with_a_dollar(value: Any, literal: bool) -> None:
     assert is_literal(value) is literal

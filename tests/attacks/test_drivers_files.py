@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.step_world import DRIVERS, act, granted, work
 
 from interlock.artifact.errors import InterlockError
 from interlock.executor.drivers import content, files, trees
 from interlock.executor.work import DriverError
+from support.step_world import DRIVERS, act, granted, work
 
 SECRET = "outside-secret"
 
@@ -38,10 +38,10 @@ OPERATIONS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
 
 WAYS: dict[str, Callable[[Path, Path], str]] = {
     "an absolute path": lambda _, outside: str(outside / "f"),
-    "dots": lambda home, outside: f"../{outside.name}/f",
-    "dots in the middle": lambda home, outside: f"sub/../../{outside.name}/f",
+    "dots": lambda _, outside: f"../{outside.name}/f",
+    "dots in the middle": lambda _, outside: f"sub/../../{outside.name}/f",
     "dots from the root": lambda home, outside: f"{home}/../{outside.name}/f",
-    "many dots": lambda home, outside: "../" * 40 + str(outside).lstrip("/") + "/f",
+    "many dots": lambda _, outside: "../" * 40 + str(outside).lstrip("/") + "/f",
     "a link to a folder": lambda home, outside: _link(home / "l", outside) + "/f",
     "a relative link": lambda home, outside: _link(home / "l", Path("..") / outside.name) + "/f",
     "a link in a subfolder": lambda home, outside: "sub/" + _link(home / "sub" / "l", outside) + "/f",
@@ -49,7 +49,7 @@ WAYS: dict[str, Callable[[Path, Path], str]] = {
     "the process's root": lambda _, outside: f"/proc/self/root{outside}/f",
     "a descriptor's magic link": lambda _, outside: f"/proc/self/fd/0/../..{outside}/f",
     "a link to a magic link": lambda home, outside: _link(home / "l", Path("/proc/self/root")) + f"{outside}/f",
-    "a name that begins like the home": lambda home, outside: f"{home}-outside/f",
+    "a name that begins like the home": lambda home, _: f"{home}-outside/f",
     "a NUL": lambda _, outside: f"own\0/../{outside}/f",
     "a newline": lambda _, outside: f"own\n/../{outside}/f",
     "another user's home": lambda *_: "~root/f",
@@ -143,7 +143,9 @@ def _device(path: Path) -> None:
 
 @pytest.mark.parametrize("operation", ["read", "patch", "write", "delete", "copy from", "move from"])
 @pytest.mark.parametrize("kind", [_fifo, _socket, _device])
-def test_only_regular_files_are_touched_and_nothing_blocks(home: Path, operation: str, kind: Callable[[Path], None]) -> None:
+def test_only_regular_files_are_touched_and_nothing_blocks(
+    home: Path, operation: str, kind: Callable[[Path], None]
+) -> None:
     kind(home / "s")
     action, arguments = OPERATIONS[operation]("s")
     with pytest.raises(DriverError) as caught:
@@ -236,9 +238,12 @@ def test_strange_names_are_names(home: Path, name: str) -> None:
 
 def test_a_name_that_is_no_text_is_shown_in_base64(home: Path) -> None:
     os.close(os.open(os.fsencode(home) + b"/\xff", os.O_CREAT | os.O_WRONLY))
-    assert {"nameBase64": "/w==", "kind": "file", "size": 0, "mode": act(home, "files.list", path=".")["entries"][-1]["mode"]} in (
-        act(home, "files.list", path=".")["entries"]
-    )
+    assert {
+        "nameBase64": "/w==",
+        "kind": "file",
+        "size": 0,
+        "mode": act(home, "files.list", path=".")["entries"][-1]["mode"],
+    } in (act(home, "files.list", path=".")["entries"])
 
 
 def test_a_granted_single_file_is_held_to_its_inode(home: Path, outside: Path) -> None:

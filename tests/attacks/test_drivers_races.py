@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from support.step_world import act, granted, work
 
 from interlock.executor.drivers import content, files
 from interlock.executor.drivers.places import EXCHANGE, rename
 from interlock.executor.work import DriverError, Work
+from support.step_world import act, granted, work
 
 SECRET = "outside-secret"
 ROUNDS = 400
@@ -110,7 +110,9 @@ def test_a_tree_is_deleted_inside_alone_while_it_is_swapped(scene: tuple[Path, P
     assert os.listdir(home / "t") == []
 
 
-def test_a_change_between_reading_and_replacing_is_not_lost(scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_between_reading_and_replacing_is_not_lost(
+    scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody saves the file after the patch has read it: theirs stays, and the patch says so."""
     home, _ = scene
     put = content.put
@@ -127,7 +129,9 @@ def test_a_change_between_reading_and_replacing_is_not_lost(scene: tuple[Path, P
     assert os.listdir(home / "d") == ["f"]
 
 
-def test_a_link_put_in_place_of_the_target_is_not_replaced(scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_put_in_place_of_the_target_is_not_replaced(
+    scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, outside = scene
     put = content.put
 
@@ -142,7 +146,9 @@ def test_a_link_put_in_place_of_the_target_is_not_replaced(scene: tuple[Path, Pa
     assert (home / "d" / "f").is_symlink()
 
 
-def test_a_new_file_does_not_replace_one_that_came_first(scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_does_not_replace_one_that_came_first(
+    scene: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, _ = scene
     put = content.put
 

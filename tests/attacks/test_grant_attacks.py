@@ -48,7 +48,9 @@ def appended(*sources: str) -> bytes:
 def third_party() -> bytes:
     token = biscuit.Biscuit.from_bytes(TOKEN, biscuit.PublicKey(f"ed25519/{PUBLIC.hex()}"))
     key = biscuit.PrivateKey(f"ed25519-private/{ATTACKER.hex()}")
-    block = token.third_party_request().create_block(key, biscuit.BlockBuilder('resource("s1", "file", "/etc/shadow", "read")'))
+    block = token.third_party_request().create_block(
+        key, biscuit.BlockBuilder('resource("s1", "file", "/etc/shadow", "read")')
+    )
     return bytes(token.append_third_party(biscuit.KeyPair.from_private_key(key).public_key, block).to_bytes())
 
 

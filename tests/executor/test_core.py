@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.step_world import KEYRING, NOW, OTHER, SEED, SIGNER, plan_of
 
 from interlock.artifact import channel, codec, grant, signing
 from interlock.artifact.channel_pb2 import Accepted, ExecutorCall, ExecutorReturn, StartExecution, StepOutcome
@@ -18,6 +17,7 @@ from interlock.artifact.errors import ChannelError
 from interlock.artifact.plan import ForEach, Plan, Step
 from interlock.executor import core_main
 from interlock.executor.machine import Ask, End, Machine, Outcome
+from support.step_world import KEYRING, NOW, OTHER, SEED, SIGNER, plan_of
 
 MANIFEST = "2" * 64
 
@@ -117,7 +117,9 @@ def start(plan: Plan = PLAN, **changes: Any) -> StartExecution:
     return StartExecution(**{**facts, **changes})
 
 
-def drive(message: StartExecution, answer: Callable[[str, int], ExecutorReturn]) -> tuple[list[tuple[str, int]], bool, str]:
+def drive(
+    message: StartExecution, answer: Callable[[str, int], ExecutorReturn]
+) -> tuple[list[tuple[str, int]], bool, str]:
     """Serve the core in another thread; what it asked for, and how it finished."""
     ours, theirs = socket.socketpair()
     asked: list[tuple[str, int]] = []
@@ -158,7 +160,9 @@ OTHER_PLAN = plan_of(step("s1"), goal="another")
 REFUSED: dict[str, tuple[StartExecution, str]] = {
     "no trusted key": (start(keyring=b'{"keys":[]}'), "signature.untrusted"),
     "a plan that another key signed": (
-        StartExecution(**{"plan": signing.sign(OTHER, "plan", codec.digest(PLAN), PLAN), "keyring": codec.encode(KEYRING), "now": NOW}),
+        StartExecution(
+            plan=signing.sign(OTHER, "plan", codec.digest(PLAN), PLAN), keyring=codec.encode(KEYRING), now=NOW
+        ),
         "signature.untrusted",
     ),
     "an expired plan": (start(now=PLAN.expires_at), "plan.expired"),

@@ -9,10 +9,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from support.step_world import act
 
 from interlock.executor.drivers import search
 from interlock.executor.work import DriverError, TimeExpired, limit
+from support.step_world import act
 
 
 def code(folder: Path, action: str, **arguments: object) -> str:
@@ -114,7 +114,9 @@ def test_patch_replaces_one_exact_passage(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755
 
 
-@pytest.mark.parametrize(("old", "expected"), [("z", "missing"), ("", "missing"), ("aa", "ambiguous"), ("b", "ambiguous")])
+@pytest.mark.parametrize(
+    ("old", "expected"), [("z", "missing"), ("", "missing"), ("aa", "ambiguous"), ("b", "ambiguous")]
+)
 def test_patch_refuses_a_passage_that_is_not_there_once(tmp_path: Path, old: str, expected: str) -> None:
     (tmp_path / "a").write_text("aaab b")
     assert code(tmp_path, "files.patch", path="a", old=old, new="x") == f"files.patch_{expected}"

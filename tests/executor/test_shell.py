@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.step_world import CATALOGUE, granted, work
 
 from interlock.artifact.action import Argument, Driver, Effect, Manifest, Output, Reversibility, Role
 from interlock.executor.drivers import shell
 from interlock.executor.drivers.programs import resolve
 from interlock.executor.drivers.template import fill
 from interlock.executor.work import DriverError
+from support.step_world import CATALOGUE, granted, work
 
 GIT = shutil.which("git")
 
@@ -34,13 +34,20 @@ def manifest(*argv: str, **facts: Any) -> Manifest:
         sentence="s",
         effect=Effect.EXECUTE,
         reversibility=Reversibility.IRREVERSIBLE,
-        arguments={"a": text, "b": text, "list": Argument(type="list"), "argv": Argument(type="list", role=Role.COMMAND)},
+        arguments={
+            "a": text,
+            "b": text,
+            "list": Argument(type="list"),
+            "argv": Argument(type="list", role=Role.COMMAND),
+        },
         driver=driver,
         **facts,
     )
 
 
-def run(folder: Path, action: Any, seconds: float = 20, /, secrets: dict[str, str] | None = None, **arguments: Any) -> Any:
+def run(
+    folder: Path, action: Any, seconds: float = 20, /, secrets: dict[str, str] | None = None, **arguments: Any
+) -> Any:
     with granted(folder) as directories:
         todo = work(directories, folder, action, seconds, **arguments)
         if secrets:
@@ -81,7 +88,9 @@ def test_a_shell_must_be_among_the_programs(tmp_path: Path) -> None:
     assert code(tmp_path, manifest("true", shell=True, programs=("cat",)))[0] == "shell.program"
 
 
-@pytest.mark.parametrize("name", ["id", "/usr/bin/id", "./cat", "../cat", "/usr/bin/../bin/cat", "", "ca t", "/bin/catx"])
+@pytest.mark.parametrize(
+    "name", ["id", "/usr/bin/id", "./cat", "../cat", "/usr/bin/../bin/cat", "", "ca t", "/bin/catx"]
+)
 def test_another_program_is_not_run(name: str) -> None:
     with pytest.raises(DriverError, match=r"shell\.program"):
         resolve(name, ("cat", "/usr/bin/env"))
@@ -152,7 +161,9 @@ def test_the_tests_action_runs_tests_and_reports_failures(tmp_path: Path) -> Non
     action = CATALOGUE["tests.run@1"]
     if not Path("/usr/bin/python3").exists() and not Path("/usr/local/bin/python3").exists():
         pytest.skip("needs python3 in /usr/bin or /usr/local/bin")
-    (tmp_path / "test_it.py").write_text("import unittest\nclass T(unittest.TestCase):\n    def test(self): self.fail()\n")
+    (tmp_path / "test_it.py").write_text(
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.fail()\n"
+    )
     failed, output = code(tmp_path, action, directory=".")
     assert failed == "shell.exit"
     assert "FAILED (failures=1)" in output["stderr"]
@@ -222,5 +233,3 @@ def repository(folder: Path) -> None:
     (folder / "a").write_text("one\n")
     for words in (("init", "-q"), ("add", "a"), (*identity, "commit", "-q", "-m", "first")):
         subprocess.run([str(GIT), "-C", str(folder), *words], check=True, capture_output=True)
-
-

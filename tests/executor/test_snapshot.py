@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.step_world import CATALOGUE, act, request, run_step
 
 from interlock.artifact import codec, snapshot
 from interlock.artifact.channel_pb2 import Ran, RunStep
 from interlock.artifact.snapshot import Snapshot
+from support.step_world import CATALOGUE, act, request, run_step
 
 DELETE, WRITE, MOVE = (CATALOGUE[f"files.{name}@1"] for name in ("delete", "write", "move"))
 Store = dict[str, bytes]
@@ -25,7 +25,12 @@ def capture(folder: Path, store: Store, *names: str, contents: bool = True, **fa
         asked = {"paths": asked, "contents": False}
     arguments = facts.pop("arguments", {"path": names[0], "recursive": True})
     message = request(
-        facts.pop("manifest", DELETE), arguments, folder, mode=RunStep.SNAPSHOT, snapshot=codec.encode(asked), arguments=b"{}"
+        facts.pop("manifest", DELETE),
+        arguments,
+        folder,
+        mode=RunStep.SNAPSHOT,
+        snapshot=codec.encode(asked),
+        arguments=b"{}",
     )
     return run_step(message, folder, store=store)
 

@@ -10,6 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
+
+from interlock.artifact import codec, grant, signing
+from interlock.artifact.action import Output
+from interlock.artifact.channel_pb2 import RunStep
+from interlock.artifact.errors import ChannelError, SeparationViolation
+from interlock.executor import step_main
 from support.step_world import (
     CATALOGUE,
     NOW,
@@ -22,12 +28,6 @@ from support.step_world import (
     run_step,
     step_of,
 )
-
-from interlock.artifact import codec, grant, signing
-from interlock.artifact.action import Output
-from interlock.artifact.channel_pb2 import RunStep
-from interlock.artifact.errors import ChannelError, SeparationViolation
-from interlock.executor import step_main
 
 WRITE, READ = CATALOGUE["files.write@1"], CATALOGUE["files.read@1"]
 ARGUMENTS: dict[str, Any] = {"path": "a", "content": "x"}
@@ -195,5 +195,3 @@ def test_a_closed_channel_ends_the_step_and_garbage_is_an_error() -> None:
         ours.sendall(b"\0\0\0\2\xff\xff")
         with pytest.raises(ChannelError):
             step_main.serve(theirs, {})
-
-

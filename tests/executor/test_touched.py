@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.step_world import CATALOGUE
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Reversibility, Role
@@ -14,6 +13,7 @@ from interlock.decide import resources
 from interlock.executor import step_main
 from interlock.executor.drivers import files, http
 from interlock.executor.touched import touched
+from support.step_world import CATALOGUE
 
 HOME = "/w/home"
 CASES: list[tuple[str, dict[str, Any]]] = [

@@ -61,7 +61,9 @@ def granted(*paths: Path) -> Iterator[dict[str, int]]:
             os.close(descriptor)
 
 
-def work(directories: Mapping[str, int], home: Path, action: str | Manifest, seconds: float = 20, /, **arguments: Any) -> Work:
+def work(
+    directories: Mapping[str, int], home: Path, action: str | Manifest, seconds: float = 20, /, **arguments: Any
+) -> Work:
     """One step's work, as the step makes it after its checks."""
     manifest = CATALOGUE[f"{action}@1"] if isinstance(action, str) else action
     return Work(

@@ -53,7 +53,7 @@ def run(work: Work) -> Json:
         return function(dict(work.arguments), context)
     except InterlockError:
         raise
-    except Exception as error:  # noqa: BLE001 - it is the user's code, and may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code, and may raise anything
         text: Json = {"error": type(error).__name__, "text": str(error)[:_MAX_TEXT]}
         raise DriverError("python.raised", f"the function raised {type(error).__name__}", output=text) from None
 
