@@ -25,7 +25,7 @@ HEAVY = {"asyncio", "cedarpy", "click", "google.protobuf", "httpx2", "importlib.
 
 def loaded_by(module: str) -> tuple[set[str], float]:
     """What importing ``module`` loads, and how many milliseconds it takes."""
-    command = [sys.executable, "-I", "-X", "importtime", "-c", f"import {module}"]
+    command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
     names = {line.rpartition("|")[2].strip() for line in lines}
     cumulative = re.search(r"\|\s*(\d+) \|", lines[-1])

@@ -11,6 +11,7 @@ every field is spelled out, are said in ``docs/spec/README.md``.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ import msgspec
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.approval import Approval
+from interlock.artifact.bundle import BundleHead, Disclosure
 from interlock.artifact.codec import Json
 from interlock.artifact.entry import Entry
 from interlock.artifact.label import Label
@@ -35,6 +37,8 @@ from interlock.artifact.verdict import Verdict
 BASE: Final = "https://interlock.dev/spec"
 VERSIONS: Final[Mapping[type, int]] = {
     Approval: 1,
+    BundleHead: 1,
+    Disclosure: 1,
     Entry: 1,
     Envelope: 1,
     Keyring: 1,
@@ -87,12 +91,14 @@ def _schema(kind: type) -> dict[str, Json]:
 
 
 def _published(key: str, value: Json) -> Json:
-    """A part of a schema: ``\\Z`` is ECMA's ``$``, and what admits anything admits the domain."""
+    """A part of a schema: ``\\Z`` is ECMA's ``$``, what admits anything admits the domain, words are not indented."""
     match key, value:
         case (("default" | "enum" | "const"), _):
             return value
         case "pattern", str():
             return value.replace(r"\Z", "$")
+        case "description", str():
+            return inspect.cleandoc(value)
         case (("properties" | "$defs"), dict()):
             return {name: _subschema(each) for name, each in value.items()}
         case (("items" | "additionalProperties" | "propertyNames"), dict()):
