@@ -5,29 +5,21 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.artifact import channel, codec, grant, signing
+from interlock.artifact import channel, codec, signing
 from interlock.artifact.channel_pb2 import Accepted, ExecutorCall, ExecutorReturn, StartExecution, StepOutcome
 from interlock.artifact.errors import ChannelError
-from interlock.artifact.plan import ForEach, Plan, Step
+from interlock.artifact.plan import Plan
 from interlock.executor import core_main
 from interlock.executor.machine import Ask, End, Machine, Outcome
-from support.step_world import KEYRING, NOW, OTHER, SEED, SIGNER, plan_of
-
-MANIFEST = "2" * 64
-
-
-def step(name: str, at_most: int | None = None) -> Step:
-    loop = None if at_most is None else ForEach(items={"$ref": "s1.output"}, at_most=at_most)
-    return Step(id=name, action="a@1", manifest=MANIFEST, for_each=loop)
-
-
-PLAN = plan_of(step("s1"), step("s2", 3), step("s3"))
+from support.step_world import KEYRING, NOW, OTHER, plan_of
+from support.step_world import THREE_STEPS as PLAN
+from support.step_world import core_start as start
+from support.step_world import looping as step
 
 
 def walk(plan: Plan, answers: Iterable[Outcome]) -> list[object]:
@@ -96,25 +88,6 @@ def test_i3_whatever_is_answered_what_is_asked_is_in_order_and_within_bounds(ans
     order = [("s1", 0), *(("s2", number) for number in range(3)), ("s3", 0)]
     places = [order.index((ask.step, ask.iteration)) for ask in asked]
     assert places == sorted(set(places))
-
-
-def start(plan: Plan = PLAN, **changes: Any) -> StartExecution:
-    digest = codec.digest(plan)
-    steps = tuple(
-        grant.GrantedStep(
-            step=item.id, iterations=item.for_each.at_most if item.for_each else 1, action="a@1", manifest=MANIFEST
-        )
-        for item in plan.steps
-    )
-    claims = grant.GrantClaims(plan=digest, task="t", steps=steps, not_before=NOW, expires_at=NOW + 1000)
-    facts: dict[str, Any] = {
-        "plan": signing.sign(SIGNER, "plan", digest, plan),
-        "grant": grant.mint(SEED, claims),
-        "keyring": codec.encode(KEYRING),
-        "grant_key": grant.public_key(SEED),
-        "now": NOW,
-    }
-    return StartExecution(**{**facts, **changes})
 
 
 def drive(

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.artifact import channel, codec, grant, signing
 from interlock.artifact.action import Manifest
-from interlock.artifact.channel_pb2 import Accepted, Blob, Ran, RunStep, StepCall, StepReturn
-from interlock.artifact.plan import Plan, Step
+from interlock.artifact.channel_pb2 import Accepted, Blob, Ran, RunStep, StartExecution, StepCall, StepReturn
+from interlock.artifact.plan import ForEach, Plan, Step
 from interlock.artifact.signing import Keyring, PublicKey, Signer
 from interlock.executor import step_main, touched
 from interlock.executor.drivers import files, shell
@@ -92,6 +92,35 @@ def plan_of(*steps: Step, **changes: Any) -> Plan:
 def step_of(manifest: Manifest, **arguments: Any) -> Step:
     """A step ``s1`` that pins the manifest."""
     return Step(id="s1", action=manifest.reference, arguments=arguments, manifest=codec.digest(manifest))
+
+
+def looping(name: str, at_most: int | None = None) -> Step:
+    """A step for the core's order alone, run at most so many times."""
+    loop = None if at_most is None else ForEach(items={"$ref": "s1.output"}, at_most=at_most)
+    return Step(id=name, action="a@1", manifest="2" * 64, for_each=loop)
+
+
+THREE_STEPS: Final = plan_of(looping("s1"), looping("s2", 3), looping("s3"))
+
+
+def core_start(plan: Plan = THREE_STEPS, **changes: Any) -> StartExecution:
+    """What the harness sends an executor core."""
+    digest = codec.digest(plan)
+    steps = tuple(
+        grant.GrantedStep(
+            step=item.id, iterations=item.for_each.at_most if item.for_each else 1, action="a@1", manifest="2" * 64
+        )
+        for item in plan.steps
+    )
+    claims = grant.GrantClaims(plan=digest, task="t", steps=steps, not_before=NOW, expires_at=NOW + 1000)
+    facts: dict[str, Any] = {
+        "plan": signing.sign(SIGNER, "plan", digest, plan),
+        "grant": grant.mint(SEED, claims),
+        "keyring": codec.encode(KEYRING),
+        "grant_key": grant.public_key(SEED),
+        "now": NOW,
+    }
+    return StartExecution(**{**facts, **changes})
 
 
 def request(manifest: Manifest, arguments: Mapping[str, Any], home: Path, /, **changes: Any) -> RunStep:
