@@ -28,7 +28,7 @@ from interlock.decide.flow import View, literal_label, reads
 from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
 from interlock.decide.resources import Touched
-from interlock.decide.unfolding import Shape, Unfolding, evaluate_shape
+from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
 from interlock.harness.observing import labelled_output
@@ -90,13 +90,14 @@ class Run:
 
         Raises ``StateError`` (``unfolding.not_next``) for any other pair: the executor left its plan.
         """
+        wanted = Next(step=step_id, iteration=iteration) if iteration else Shaping(step=step_id)
+        if self.unfolding.expected() != wanted:
+            raise StateError("unfolding.not_next", f"the executor asked for {step_id[:32]}, which is not next")
         try:
             if iteration == 0:
                 self._find_shape(step_id)
-        except (InterlockError, KeyError) as error:
-            if isinstance(error, StateError) and error.code == "unfolding.not_next":
-                raise
-            self._stop(step_id, iteration, getattr(error, "code", "reference.unknown"))
+        except InterlockError as error:
+            self._stop(step_id, iteration, error.code)
             return None
         shape = self.unfolding.shape
         if shape is None:  # Skipped, or an empty list: nothing runs.
