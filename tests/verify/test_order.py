@@ -16,6 +16,8 @@ TASK, PLANNED = record("task"), record("plan", PLAN)
 ALLOWED, ASKED, DENIED = (record("decision", PLAN, word) for word in ("ALLOW", "STEP_UP", "DENY"))
 APPROVED, REJECTED, GRANTED = record("approval", PLAN), record("denial", PLAN), record("grant", PLAN)
 CLEAR = [TASK, PLANNED, ALLOWED, GRANTED]
+UNDOING, RESTORING = record("undo", STEP, "intended"), record("grant", PLAN, "rollback")
+DERIVED = [record("plan", OTHER, "rollback"), record("grant", OTHER, "rollback")]
 
 SOUND: dict[str, list[Record]] = {
     "the whole story": story(),
@@ -31,6 +33,11 @@ SOUND: dict[str, list[Record]] = {
     "undone after a revocation": [*CLEAR, STARTED, ENDED, record("revoke", PLAN), record("undo", STEP)],
     "granted anew after a revocation": [*CLEAR, record("revoke", PLAN), GRANTED, STARTED],
     "a step that was checked again": [*CLEAR, record("decision", STEP, "ALLOW"), STARTED],
+    "an observation with a secret": [TASK, record("observation", OTHER), record("secret", f"{OTHER}/s1/0")],
+    "a plan's own outcome and undo": [*CLEAR, record("outcome", PLAN, "done"), record("undo", PLAN, "rolled-back")],
+    "unknown since a crash before the intention": [*CLEAR, record("outcome", STEP, "unknown"), record("undo", STEP)],
+    "undone by restoring": [*CLEAR, STARTED, ENDED, UNDOING, RESTORING, record("undo", STEP, "undone")],
+    "undone by an inverse action": [*CLEAR, STARTED, ENDED, UNDOING, *DERIVED, record("intention", f"{OTHER}/s1/0")],
     "another step was denied": [*CLEAR, record("decision", STEP_2, "DENY"), STARTED],
 }
 
@@ -52,6 +59,33 @@ BROKEN: dict[str, tuple[str, list[Record]]] = {
     "O4: approved, then denied by the gate": ("order.grant", [TASK, PLANNED, ASKED, APPROVED, DENIED, GRANTED]),
     "O4: deferred": ("order.grant", [TASK, PLANNED, record("decision", PLAN, "DEFER"), GRANTED]),
     "O4: an unknown verdict": ("order.grant", [TASK, PLANNED, record("decision", PLAN, "allow"), GRANTED]),
+    "O4: a rollback without an undo": ("order.grant", [*CLEAR, STARTED, ENDED, RESTORING]),
+    "O4: a rollback after the undo": (
+        "order.grant",
+        [*CLEAR, STARTED, ENDED, UNDOING, record("undo", STEP, "undone"), RESTORING],
+    ),
+    "O4: a rollback in another task": (
+        "order.grant",
+        [*CLEAR, STARTED, ENDED, UNDOING, record("task", task="t2"), record("grant", OTHER, "rollback", task="t2")],
+    ),
+    "O6: a start on a grant to restore": (
+        "order.intention",
+        [*CLEAR, STARTED, ENDED, record("revoke", PLAN), UNDOING, RESTORING, record("intention", STEP_2)],
+    ),
+    "O5: a secret for an observation of something else": (
+        "order.secret",
+        [TASK, record("observation", PLAN), record("secret", f"{OTHER}/s1/0")],
+    ),
+    "O7: started although it is unknown": (
+        "order.started_twice",
+        [*CLEAR, record("outcome", STEP, "unknown"), STARTED],
+    ),
+    "O8: an outcome of a plan that was not granted": (
+        "order.outcome",
+        [TASK, PLANNED, record("outcome", PLAN, "done")],
+    ),
+    "O8: a failure of what did not start": ("order.outcome", [*CLEAR, record("outcome", STEP, "http.status")]),
+    "O9: undoing a plan that was not granted": ("order.undo", [TASK, PLANNED, record("undo", PLAN, "rolled-back")]),
     "O5: a secret before the grant": ("order.secret", [TASK, PLANNED, ALLOWED, record("secret", STEP)]),
     "O5: a secret after a revocation": ("order.secret", [*CLEAR, record("revoke", PLAN), record("secret", STEP)]),
     "O6: a start before the grant": ("order.intention", [TASK, PLANNED, ALLOWED, STARTED]),

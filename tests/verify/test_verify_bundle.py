@@ -12,15 +12,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.artifact import checkpoint as notes
-from interlock.artifact import merkle
+from interlock.artifact import codec, merkle, signing
 from interlock.artifact.bundle import MAX_LINE
 from interlock.artifact.checkpoint import COSIGNATURE, Checkpoint
-from interlock.artifact.errors import IntegrityError, StateError
+from interlock.artifact.errors import IntegrityError, SignatureError, StateError
+from interlock.artifact.signing import Keyring
 from interlock.harness.ledger import Ledger
 from interlock.harness.ledger.export import export, lines
 from interlock.verify import verify_bundle
 from interlock.verify.__main__ import main
-from support.ledgers import KEY, NOW, ORIGIN, OTHER_KEY, numbered, open_ledger, story
+from support import samples
+from support.ledgers import KEY, NOW, ORIGIN, OTHER_KEY, numbered, open_ledger, record, story
 
 LOG = notes.note_key(ORIGIN, KEY)
 WITNESS = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
@@ -49,6 +51,25 @@ def test_a_whole_bundle(ledger: Ledger, bundle: list[bytes]) -> None:
     assert (report.origin, report.size, report.disclosed) == (ORIGIN, 11, 2)
     assert (report.witnesses, report.consistent_with) == (("witness.test/w1",), 7)
     assert bytes.fromhex(report.root) == notes.open_checkpoint(ledger.checkpoint(), [LOG]).root
+
+
+def test_statements_among_the_payloads(tmp_path: Path) -> None:
+    digest = codec.digest(samples.PLAN)
+    approval = signing.sign(samples.ANN, "approval", digest, samples.APPROVAL)
+    receipt = signing.sign(samples.HARNESS, "receipt", digest, samples.RECEIPT)
+    with open_ledger(tmp_path) as ledger:
+        ledger.append(
+            [
+                record("task"),
+                record("plan", digest, payload=codec.encode(samples.PLAN)),
+                record("decision", digest, "STEP_UP", payload=receipt),
+                record("approval", digest, payload=approval),
+            ]
+        )
+        report = verify_bundle(lines(ledger, range(4)), [LOG], keyring=samples.KEYRING)
+        assert (report.disclosed, report.statements) == (4, 2)
+        with pytest.raises(SignatureError, match=r"signature\.untrusted"):
+            verify_bundle(lines(ledger, range(4)), [LOG], keyring=Keyring())
 
 
 def test_an_empty_ledger(tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ O1 ``order.task``: an entry that names a task stands after that task's own entry
 O2 ``order.decision``: a decision about a plan other than DENY stands after the plan's entry.
 O3 ``order.approval``: an approval or a denial by a person stands after a decision about its plan.
 O4 ``order.grant``: a grant stands after a decision about its plan, the latest of which is ALLOW, or is STEP_UP with
-   an approval and no denial since.
-O5 ``order.secret``: a secret is released to a step only after a grant for its plan.
+   an approval and no denial since.  A grant to undo (``rollback``) stands within an undo that is ``intended``; it
+   lets no step start but those of a plan that was derived for it.
+O5 ``order.secret``: a secret is released to a step only after a grant for its plan, or its observation's entry.
 O6 ``order.intention``: a step starts after a grant for its plan that was not revoked, and if a decision was made
    about this very start, the latest is not DENY.
 O7 ``order.started_twice``: a step and iteration starts again only as a declared ``retry``.
-O8 ``order.outcome``: an outcome answers one intention about the same step and iteration, unless it was ``skipped``;
-   it may be followed by another one only if it was ``unknown``.
-O9 ``order.undo``: what is undone was started.
+O8 ``order.outcome``: an outcome answers one intention about the same step and iteration, unless the step was
+   ``skipped`` or a crash leaves it ``unknown``; only that may be followed by another one.  A plan's was granted.
+O9 ``order.undo``: what is undone was started; a plan's undo, granted.
 
 Subjects are as in ``interlock.artifact.entry``: a plan's digest, or ``PLAN/STEP/ITERATION``.
 """
@@ -26,6 +27,8 @@ from interlock.artifact.errors import IntegrityError
 RETRY = "retry"
 SKIPPED = "skipped"
 UNKNOWN = "unknown"
+ROLLBACK = "rollback"
+INTENDED = "intended"
 
 
 class Order:
@@ -36,12 +39,17 @@ class Order:
         self._plans: set[str] = set()
         self._decisions: dict[str, str] = {}
         self._persons: dict[str, str] = {}
+        self._derived: set[str] = set()
+        self._observed: set[str] = set()
+        self._undoing: set[str] = set()
         self._granted: set[str] = set()
+        self._ever_granted: set[str] = set()
         self._started: set[str] = set()
         self._open: set[str] = set()
         self._rules: Mapping[str, Callable[[Entry], str]] = {
             "task": self._task,
             "plan": self._plan,
+            "observation": self._observation,
             "decision": self._decision,
             "approval": self._person,
             "denial": self._person,
@@ -69,6 +77,12 @@ class Order:
 
     def _plan(self, entry: Entry) -> str:
         self._plans.add(entry.plan)
+        if entry.code == ROLLBACK:
+            self._derived.add(entry.plan)
+        return ""
+
+    def _observation(self, entry: Entry) -> str:
+        self._observed.add(entry.plan)
         return ""
 
     def _decision(self, entry: Entry) -> str:
@@ -84,6 +98,11 @@ class Order:
         return "" if entry.plan in self._decisions else "order.approval"
 
     def _grant(self, entry: Entry) -> str:
+        self._ever_granted.add(entry.plan)
+        if entry.code == ROLLBACK:
+            if entry.plan in self._derived:
+                self._granted.add(entry.plan)
+            return "" if entry.task in self._undoing else "order.grant"
         self._granted.add(entry.plan)
         decided, word = self._decisions.get(entry.plan), self._persons.get(entry.plan)
         free = decided == "ALLOW" and word != "denial"
@@ -95,7 +114,7 @@ class Order:
 
     def _secret(self, entry: Entry) -> str:
         stepwise = "/" in entry.subject
-        return "order.secret" if stepwise and entry.plan not in self._granted else ""
+        return "order.secret" if stepwise and entry.plan not in self._granted | self._observed else ""
 
     def _intention(self, entry: Entry) -> str:
         if entry.plan not in self._granted or self._decisions.get(entry.subject) == "DENY":
@@ -107,11 +126,19 @@ class Order:
         return ""
 
     def _outcome(self, entry: Entry) -> str:
-        if entry.subject not in self._open and (entry.code != SKIPPED or entry.subject in self._started):
+        if "/" not in entry.subject:
+            return "" if entry.plan in self._ever_granted else "order.outcome"
+        unstarted = entry.code in {SKIPPED, UNKNOWN} and entry.subject not in self._started
+        if entry.subject not in self._open and not unstarted:
             return "order.outcome"
-        if entry.code != UNKNOWN:
+        if entry.code == UNKNOWN:
+            self._started.add(entry.subject)
+            self._open.add(entry.subject)
+        else:
             self._open.discard(entry.subject)
         return ""
 
     def _undo(self, entry: Entry) -> str:
-        return "" if entry.subject in self._started else "order.undo"
+        (self._undoing.add if entry.code == INTENDED else self._undoing.discard)(entry.task)
+        known = self._started if "/" in entry.subject else self._ever_granted
+        return "" if entry.subject in known else "order.undo"

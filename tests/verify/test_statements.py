@@ -1,0 +1,77 @@
+"""Signed statements among disclosed payloads: right signer, right subject, right word, right time."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from interlock.artifact import codec
+from interlock.artifact.entry import Entry, Kind
+from interlock.artifact.errors import InterlockError
+from interlock.artifact.signing import Keyring, Signer, sign
+from interlock.verify.statements import verify_statement
+from support.samples import ANN, APPROVAL, HARNESS, KEYRING, MALLORY, NOW, PLAN, RECEIPT
+
+PLAN_BYTES = codec.encode(PLAN)
+DIGEST = codec.digest(PLAN)
+APPROVE = msgspec.structs.replace(APPROVAL, word="approve")
+REFUSE = msgspec.structs.replace(APPROVAL, word="deny")
+
+
+def entry(kind: Kind, subject: str = DIGEST, at: int = NOW) -> Entry:
+    return Entry(kind=kind, at=at, task="t1", subject=subject)
+
+
+def approval(signer: Signer = ANN, subject: str = DIGEST, word: codec.Value = APPROVE, kind: str = "approval") -> bytes:
+    return sign(signer, kind, subject, word)
+
+
+def receipt(signer: Signer = HARNESS, subject: str = DIGEST) -> bytes:
+    return sign(signer, "receipt", subject, RECEIPT)
+
+
+SOUND = {
+    "an approval": (entry("approval"), approval(), True),
+    "a refusal": (entry("denial"), approval(word=REFUSE), True),
+    "a decision's receipt": (entry("decision"), receipt(), True),
+    "a plan's outcome": (entry("outcome"), receipt(), True),
+    "a plan": (entry("plan"), PLAN_BYTES, False),
+    "a proposal that was no plan": (entry("plan", "f" * 64), b"null", False),
+    "a step's output that looks like an envelope": (entry("outcome", f"{DIGEST}/s1/0"), b'{"payload":', False),
+    "something else": (entry("load"), b"anything", False),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound(name: str) -> None:
+    about, payload, signed = SOUND[name]
+    assert verify_statement(about, payload, KEYRING) is signed
+
+
+BROKEN = {
+    "an approval by a stranger": ("signature.untrusted", entry("approval"), approval(MALLORY)),
+    "an approval by the harness": ("signature.untrusted", entry("approval"), approval(HARNESS)),
+    "an approval after the key ended": ("signature.untrusted", entry("approval", at=NOW + 2_000_000), approval()),
+    "an approval of another plan": ("statement.subject", entry("approval"), approval(subject="e" * 64)),
+    "a refusal recorded as an approval": ("statement.word", entry("approval"), approval(word=REFUSE)),
+    "an approval recorded as a refusal": ("statement.word", entry("denial"), approval()),
+    "another statement by the approver": ("signature.kind", entry("approval"), approval(kind="receipt", word=RECEIPT)),
+    "no statement at all": ("codec.schema", entry("approval"), b"{}"),
+    "a receipt by an approver": ("signature.untrusted", entry("decision"), receipt(ANN)),
+    "a receipt about another plan": ("statement.subject", entry("decision"), receipt(subject="e" * 64)),
+    "a decision without a receipt": ("codec.syntax", entry("decision"), b"ALLOW"),
+    "a plan under another's digest": ("statement.subject", entry("plan", "e" * 64), PLAN_BYTES),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken(name: str) -> None:
+    code, about, payload = BROKEN[name]
+    with pytest.raises(InterlockError) as caught:
+        verify_statement(about, payload, KEYRING)
+    assert caught.value.code == code
+
+
+def test_an_empty_keyring_trusts_nobody() -> None:
+    with pytest.raises(InterlockError, match=r"signature\.untrusted"):
+        verify_statement(entry("approval"), approval(), Keyring())
