@@ -70,7 +70,9 @@ def verify_bundle(
     order = Order()  # (8)
     for index, entry in enumerate(entries):
         order.admit(index, entry)
-    signed = [verify_statement(entries[i], raw, keyring) for i, raw in disclosed.items()] if keyring else []  # (9)
+    signed = (
+        [verify_statement(entries[i], raw, keyring) for i, raw in disclosed.items()] if keyring is not None else []
+    )  # (9)
     return Report(
         origin=checkpoint.origin,
         size=checkpoint.size,

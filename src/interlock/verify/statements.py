@@ -15,6 +15,7 @@ from interlock.artifact.errors import IntegrityError
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.signing import Keyring, Role, verify
 
+_WORDS = {"approval": "approve", "denial": "deny"}
 _BY: dict[str, tuple[Role, str, type[Value]]] = {
     "approval": ("approver", "approval", Approval),
     "denial": ("approver", "approval", Approval),
@@ -34,8 +35,6 @@ def verify_statement(entry: Entry, payload: bytes, keyring: Keyring) -> bool:
     if verified.subject != entry.plan:
         raise IntegrityError("statement.subject", f"a {kind} about another subject than its entry's")
     word = verified.predicate
-    if isinstance(word, Approval) and (entry.kind, word.plan) not in {
-        ("approval" if word.word == "approve" else "denial", entry.plan)
-    }:
+    if isinstance(word, Approval) and (word.word, word.plan) != (_WORDS[entry.kind], entry.plan):
         raise IntegrityError("statement.word", "a person's word that is not the one recorded")
     return True
