@@ -252,7 +252,9 @@ class Run:
                 self._core.store.carry(resource.key, carried)
 
     def _stop(self, step: str, iteration: int, code: str) -> None:
-        self._core.record("outcome", self._row.task, f"{self._row.digest}/{step[:32]}/{iteration}", b"", code=code)
+        # A decision and no outcome: nothing was started, so no intention stands before it.
+        subject = f"{self._row.digest}/{step[:32]}/{iteration}"
+        self._core.record("decision", self._row.task, subject, code.encode(), code=Decision.DENY.value)
         self._on_progress(Progress(step=step, iteration=iteration, state="stopped", code=code))
         self.unfolding = self.unfolding.stop(code)
 
