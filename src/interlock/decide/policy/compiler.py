@@ -59,7 +59,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
         effect, tier, approvals = _effect(policy["effect"] == "permit", notes)
     except ValueError as error:  # Cedar's and msgspec's errors are ValueErrors as well.
         message, hint = str(error)[:500], "docs/policy.md lists annotations, attributes and pattern facts"
-        raise PolicyFileError("policy.cedar", statement.file, statement.line, message, hint=hint) from None
+        raise PolicyFileError("policy.rule", statement.file, statement.line, message, hint=hint) from None
     file, line, text = statement.file, statement.line, statement.text
     origin = RuleOrigin(file=file, line=line, owner=notes.owner, why=notes.why, text=text)
     return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks, facts=facts,
@@ -69,7 +69,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
 def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:
     """Cedar's parsed handle of these rules, each under its own id."""
     policies = {rule.id: rule.policy for rule in rules}
-    document = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
+    document: dict[str, object] = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
     return cedarpy.PolicySet.from_json_str(json.dumps(document))
 
 
@@ -79,7 +79,7 @@ def _parse(text: str) -> dict[str, object]:
     policies = list(document["staticPolicies"].values())
     if len(policies) != 1 or document["templates"]:
         raise ValueError("a statement must be one policy without ?principal or ?resource")
-    checked = cedarpy.validate_policies(text, SCHEMA)
+    checked = cedarpy.validate_policies(text, SCHEMA)  # pyright: ignore[reportUnknownMemberType]
     if not checked.validation_passed:
         raise ValueError("; ".join(error.error for error in checked.errors) or "not valid under the schema")
     return cast("dict[str, object]", policies[0])

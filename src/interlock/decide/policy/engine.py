@@ -43,7 +43,7 @@ def compile_policies(
     """
     statements = [found for file, text in sorted(cedar.items()) for found in cedar_statements(file, text)]
     for file, text in sorted(rules.items()):
-        statements += short_statements(file, text, home=home, root=root, actions=actions)
+        statements += short_statements(file, text, actions=actions)
     compiled: dict[str, CompiledRule] = {}
     for statement in statements:
         rule = compile_rule(statement, home=home, root=root)
@@ -92,7 +92,7 @@ class PolicySet:
         try:
             asked = [self._ask(request) for request in requests]
             calls = [found[1] for found in asked if isinstance(found, tuple)]
-            results = iter(cedarpy.is_authorized_batch(calls, self._all, NO_ENTITIES))
+            results = iter(_decide(calls, self._all))
             return tuple(self._answer(*one, next(results)) if isinstance(one, tuple) else one for one in asked)
         except Exception:  # noqa: BLE001 - whatever the engine cannot do is a denial (I7)
             return tuple(_deny("policy.error") for _ in requests)
@@ -137,7 +137,7 @@ class PolicySet:
         if result.allowed:
             return _permitted(request, matched, ())
         # (4) Only confirmations stand in the way: is there a permit behind them?
-        behind = cedarpy.is_authorized(call, self._permits, NO_ENTITIES)
+        behind = _decide([call], self._permits)[0]
         if not behind.allowed:
             return _deny("policy.no_permit")
         # (5) Those that persons have not lifted ask; tier 1 only tells the tiers of evidence.
@@ -147,6 +147,10 @@ class PolicySet:
         if request.unattended:
             return _answer(Decision.DENY, "policy.unattended", asking)
         return _answer(Decision.STEP_UP, "policy.confirm", asking, max(rule.approvals for rule in asking))
+
+
+def _decide(calls: list[dict[str, object]], policies: cedarpy.PolicySet) -> list[cedarpy.AuthzResult]:
+    return cedarpy.is_authorized_batch(calls, policies, NO_ENTITIES)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _permitted(request: PolicyRequest, permits: Iterable[CompiledRule], lifted: Iterable[CompiledRule]) -> PolicyAnswer:

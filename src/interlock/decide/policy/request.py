@@ -1,8 +1,8 @@
 """What is asked of the policies, what they answer, and which names cannot even be asked about.
 
-``PolicyRequest`` describes one action on one resource.  A field that a caller leaves out counts as the worst
-case, never as the best.  Policies compare names as text, so ``objection`` refuses every name that is visibly
-not canonical: two spellings of one thing must not get two answers.
+A field of a request that a caller leaves out counts as the worst case, never as the best.  Policies compare names
+as text, so ``objection`` refuses every name that is visibly not canonical: two spellings of one thing must not
+get two answers.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from interlock.artifact.label import Confidentiality
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.policy.schema import MAX_APPROVALS
 
-_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-_BAD_PATH = re.compile(r"//|/\.{1,2}(?:/|\Z)|.\Z(?<=/)(?<!\A/)|\\|\s\Z", re.DOTALL)
+_BAD_NAME = re.compile(r"%[0-9A-Fa-f]{2}|[\n\t]|\A\s|\s\Z|\A\Z")
+_BAD_PATH = re.compile(r"\A[^/]|//|/\.{1,2}(?:/|\Z)|[^/]/\Z|\\")
 _ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):([1-9][0-9]{0,4})\Z")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}\Z")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]+\Z")
-_SEVERAL = re.compile(r"[\s,;|]")
-
-Cost = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
+_SEVERAL = re.compile(r"[\s,;|]|\A\Z")
 
 
 class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,40 +82,28 @@ def objection(request: PolicyRequest) -> str | None:
     """The field whose value is visibly not canonical, or ``None``."""
     if not request.open and not _canonical(request.kind, request.resource):
         return "resource"
-    if any(not _one_destination(text) for text in request.destinations):
+    if any(hidden(text) or not (_URL.match(text) or not _SEVERAL.search(text)) for text in request.destinations):
         return "destinations"
     strings = (request.group, request.environment, *request.roles, *request.scope, *request.scope.values())
-    return "scope" if any(hidden(text) for text in strings) else None
+    return "scope" if any(hidden(text) for text in strings) or any("=" in name for name in request.scope) else None
 
 
 def endpoint(name: str) -> tuple[str, int]:
     """Host and port of a canonical end point; raises ``ValueError`` for any other text."""
     found = _ENDPOINT.match(name)
     if not found or len(found[1]) > 253 or int(found[2]) > 65535:  # noqa: PLR2004 - RFC 1035 and TCP
-        raise ValueError(name)
+        raise ValueError("no canonical host:port")
     if _NUMERIC.match(found[1]) and not _IPV4.match(found[1]):
-        raise ValueError(name)
+        raise ValueError("a number that is no dotted IPv4 address")
     return found[1], int(found[2])
 
 
 def _canonical(kind: str, name: str) -> bool:
-    if not name or name != name.strip() or hidden(name) or "\n" in name or "\t" in name or _ENCODED.search(name):
+    if hidden(name) or _BAD_NAME.search(name):
         return False
-    match kind:
-        case "file":
-            return name.startswith("/") and not _BAD_PATH.search(name)
-        case "endpoint":
-            return _is_endpoint(name)
-        case _:
-            return True
-
-
-def _is_endpoint(name: str) -> bool:
-    try:
-        return bool(endpoint(name))
-    except ValueError:
-        return False
-
-
-def _one_destination(text: str) -> bool:
-    return bool(text) and not hidden(text) and bool(_URL.match(text) or not _SEVERAL.search(text))
+    if kind == "endpoint":
+        try:
+            endpoint(name)
+        except ValueError:
+            return False
+    return kind != "file" or not _BAD_PATH.search(name)

@@ -25,7 +25,7 @@ action "read", "write", "delete", "execute", "send", "spend", "grant-access"
   appliesTo { principal: [Principal], resource: [Resource], context: Facts };
 """
 SCHEMA = cedarpy.Schema.from_str(TEXT)
-NO_ENTITIES = cedarpy.Entities.from_json_str("[]")
+NO_ENTITIES = cedarpy.Entities.from_json_str("[]")  # pyright: ignore[reportUnknownMemberType]
 
 MAX_TEXT = 1 << 18
 MAX_STATEMENT = 1 << 15

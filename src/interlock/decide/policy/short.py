@@ -1,15 +1,15 @@
 """The short form: a rule of a few YAML lines becomes one Cedar policy that can be read.
 
 ``deny`` is a ``forbid``; ``verify`` a ``forbid`` that a confirmation lifts; ``allow`` a ``permit``.  All
-conditions of a rule must hold, one of several values is enough.  The two sides round differently, so that a
-denial is never narrower and a permission never wider than what was written:
+conditions of a rule must hold; of a list of values, one.  The two sides round differently, so that a denial is
+never narrower and a permission never wider than what was written:
 
-- ``data``: ``deny`` and ``verify`` from that class on, ``allow`` up to it; ``cost`` above it, or up to it;
+- ``data``: ``deny`` and ``verify`` from that class on, ``allow`` up to it; ``cost``: above it, or up to it;
 - ``environment`` and ``scope``: ``deny`` and ``verify`` also match where the request does not say it;
 - ``path``: ``deny`` and ``verify`` also match a folder that is written or deleted with what they name.
 
 >>> rules = "rules:\\n  - deny: files.*\\n    path: /etc/shadow\\n"
->>> print(short_statements("r.yaml", rules, home="/h", root="/w")[0].text)
+>>> print(short_statements("r.yaml", rules)[0].text)
 @id("r.yaml:2")
 forbid (principal, action, resource) when {
   context.action like "files.*" &&
@@ -29,19 +29,21 @@ from msgspec import UNSET, UnsetType
 from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.codec import Identifier, Natural
 from interlock.artifact.label import Confidentiality
-from interlock.decide.policy.patterns import Facts
 from interlock.decide.policy.request import endpoint
 from interlock.decide.policy.schema import MAX_APPROVALS
 from interlock.decide.policy.source import Plain, PolicyFileError, Statement, yaml_items
 
 Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-Words: TypeAlias = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=256)] | UnsetType
 Action: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9*][A-Za-z0-9._:@+*-]{0,127}\Z")]
-Actions: TypeAlias = Annotated[tuple[Action, ...], msgspec.Meta(min_length=1, max_length=256)] | UnsetType
+_SOME = msgspec.Meta(min_length=1, max_length=256)
+Words: TypeAlias = Annotated[tuple[Word, ...], _SOME] | UnsetType
+Actions: TypeAlias = Annotated[tuple[Action, ...], _SOME] | UnsetType
+Effects: TypeAlias = Annotated[tuple[Effect, ...], _SOME] | UnsetType
 Flag: TypeAlias = bool | UnsetType
-FLAGS = ("external", "privileged", "broad", "untrusted", "tainted", "unattended")
-LISTS = ("deny", "verify", "allow", "principal", "path", "destination", "host", "resource", "environment",
-         "reversibility", "effect", "access")  # fmt: skip
+_HEADS = ("deny", "verify", "allow")
+_LISTS = {*_HEADS, "path", "host", "resource", "destination", "principal", "environment", "reversibility", "effect",
+          "access"}  # fmt: skip
+_FLAGS = ("external", "privileged", "broad", "untrusted", "tainted", "unattended")
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,13 +57,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     resource: Words = UNSET
     destination: Words = UNSET
     principal: Words = UNSET
-    scope: Mapping[Identifier, Word | tuple[Word, ...]] | UnsetType = UNSET
+    scope: Annotated[Mapping[Identifier, Word | Annotated[tuple[Word, ...], _SOME]], _SOME] | UnsetType = UNSET
     data: Confidentiality | UnsetType = UNSET
     environment: Words = UNSET
     cost: Natural | UnsetType = UNSET
-    reversibility: Annotated[tuple[Reversibility, ...], msgspec.Meta(min_length=1)] | UnsetType = UNSET
-    effect: Annotated[tuple[Effect, ...], msgspec.Meta(min_length=1)] | UnsetType = UNSET
-    access: Annotated[tuple[Effect, ...], msgspec.Meta(min_length=1)] | UnsetType = UNSET
+    reversibility: Annotated[tuple[Reversibility, ...], _SOME] | UnsetType = UNSET
+    effect: Effects = UNSET
+    access: Effects = UNSET
     external: Flag = UNSET
     privileged: Flag = UNSET
     broad: Flag = UNSET
@@ -74,111 +76,98 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     owner: Word | UnsetType = UNSET
     why: Word | UnsetType = UNSET
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The globs after deny, verify or allow; raises ``ValueError`` unless exactly one of them is there."""
+        heads = [head for head in (self.deny, self.verify, self.allow) if head is not UNSET]
+        if len(heads) != 1:
+            raise ValueError("a rule has exactly one of deny, verify and allow")
+        return heads[0]
 
-def short_statements(
-    file: str, text: str, *, home: str, root: str, actions: frozenset[str] | None = None
-) -> list[Statement]:
+
+def short_statements(file: str, text: str, *, actions: frozenset[str] | None = None) -> list[Statement]:
     """The Cedar policies of a file in the short form; raises ``PolicyFileError``.
 
     With ``actions``, the names that exist, a rule whose action globs match none of them is an error.
     """
-    compiled = [(_compile(file, entry, lines, home, root), entry) for entry, lines in yaml_items(file, text, "rules")]
-    for statement, entry in compiled:
-        globs = _listed("deny", entry.get("deny") or entry.get("verify") or entry.get("allow") or "")
-        tests = [re.escape(str(glob)).replace(r"\*", ".*") for glob in (globs if isinstance(globs, list) else ())]
-        if actions is not None and not any(re.fullmatch(test, name) for test in tests for name in actions):
-            hint = "list the actions that exist, and correct the rule's name"
-            raise PolicyFileError("policy.no_action", file, statement.line, "no action has such a name", hint=hint)
-    return [statement for statement, _ in compiled]
-
-
-def _compile(file: str, entry: Mapping[str, Plain], lines: Mapping[str, int], home: str, root: str) -> Statement:
-    line = lines[""]
-    try:
-        rule = msgspec.convert({key: _listed(key, value) for key, value in entry.items()}, Rule, strict=True)
-        _consistent(rule)
-        return Statement(file=file, line=line, text=_policy(rule, f"{file}:{line}", home, root))
-    except msgspec.ValidationError as error:
-        named = re.search(r"`\$\.([a-z]+)|field `([^`]+)`", str(error))
-        at = lines.get((named[1] or named[2]) if named else "", line)
-        known = "the keys are: " + ", ".join(Rule.__struct_fields__)
-        raise PolicyFileError("policy.rule", file, at, str(error), hint=known) from None
-    except ValueError as error:
-        raise PolicyFileError("policy.rule", file, line, str(error), hint="correct the rule or remove it") from None
+    found: list[Statement] = []
+    for entry, lines in yaml_items(file, text, "rules"):
+        line = lines[""]
+        try:
+            rule = msgspec.convert({key: _listed(key, value) for key, value in entry.items()}, Rule, strict=True)
+            _check(rule, actions)
+            policy = _policy(rule, f"{file}:{line}")
+        except ValueError as error:
+            named = re.search(r"`\$\.([a-z]+)|field `([^`]+)`", str(error))
+            at = lines.get(named[1] or named[2], line) if named else line
+            hint = f"the keys are: {', '.join(Rule.__struct_fields__)}" if named else "correct the rule or remove it"
+            raise PolicyFileError("policy.rule", file, at, str(error), hint=hint) from None
+        found.append(Statement(file=file, line=line, text=policy))
+    return found
 
 
 def _listed(key: str, value: Plain) -> Plain:
-    return [value] if key in LISTS and isinstance(value, str) else value
+    return [value] if key in _LISTS and isinstance(value, str) else value
 
 
-def _consistent(rule: Rule) -> None:
-    if sum(heads is not UNSET for heads in (rule.deny, rule.verify, rule.allow)) != 1:
-        raise ValueError("a rule has exactly one of deny, verify and allow")
+def _check(rule: Rule, actions: frozenset[str] | None) -> None:
+    tests = [re.compile(re.escape(glob).replace(r"\*", ".*")) for glob in rule.actions]
+    if actions is not None and not any(test.fullmatch(name) for test in tests for name in actions):
+        raise ValueError("no action has such a name: the rule would match nothing")
     if rule.verify is UNSET and (rule.tier is not UNSET or rule.approvals is not UNSET):
         raise ValueError("tier and approvals belong to verify")
-    if rule.tier in {1, 2} and rule.approvals is not UNSET:
-        raise ValueError("approvals need tier 3: tiers 1 and 2 ask no person by themselves")
     if (rule.path is not UNSET) + (rule.host is not UNSET) + (rule.resource is not UNSET) > 1:
-        raise ValueError("one resource cannot have two of path, host and resource: the rule would match nothing")
-    if rule.scope is not UNSET and not all(rule.scope.values()):
-        raise ValueError("an empty scope matches nothing")
+        raise ValueError("one resource has only one of path, host and resource: the rule would match nothing")
 
 
-def _policy(rule: Rule, place: str, home: str, root: str) -> str:
-    name = rule.id if isinstance(rule.id, str) else re.sub(r"[^A-Za-z0-9._:@+-]", "-", place).lstrip("._:@+-")
-    notes: list[tuple[str, str | int | UnsetType]] = [("id", name), ("owner", rule.owner), ("why", rule.why)]
-    if rule.verify is not UNSET:
-        notes += [("effect", "confirm"), ("tier", 3 if rule.tier is UNSET else rule.tier)]
-        notes += [("approvals", rule.approvals)]
-    head = "".join(f"@{key}({_quote(str(value))})\n" for key, value in notes if value is not UNSET)
+def _policy(rule: Rule, place: str) -> str:
     permit = rule.allow is not UNSET
-    clauses = " &&\n  ".join(_conditions(rule, permit, home, root))
+    unnamed = re.sub(r"[^A-Za-z0-9._:@+-]", "-", place).lstrip("._:@+-")[-128:]
+    notes = [("id", unnamed if rule.id is UNSET else rule.id), ("owner", rule.owner), ("why", rule.why)]
+    notes += [("tier", "3" if rule.tier is UNSET else str(rule.tier))] if rule.verify is not UNSET else []
+    notes += [("approvals", str(rule.approvals))] if rule.approvals is not UNSET else []
+    head = "".join(f"@{key}({_quote(value)})\n" for key, value in notes if value is not UNSET)
+    clauses = " &&\n  ".join((*_conditions(rule, permit), *_names(rule, permit)))
     body = f" when {{\n  {clauses}\n}};" if clauses else ";"
     return f"{head}{'permit' if permit else 'forbid'} (principal, action, resource){body}"
 
 
-def _conditions(rule: Rule, permit: bool, home: str, root: str) -> Iterator[str]:
-    actions = next(heads for heads in (rule.deny, rule.verify, rule.allow) if heads is not UNSET)
-    if "*" not in actions:
-        yield _any(_like("context.action", glob) for glob in actions)
+def _conditions(rule: Rule, permit: bool) -> Iterator[str]:
+    if "*" not in rule.actions:
+        yield _any(_like("action", glob) for glob in rule.actions)
     if rule.principal is not UNSET:
         yield _any(map(_principal, rule.principal))
     if rule.effect is not UNSET:
-        yield "action in " + _set(f'Action::"{effect}"' for effect in rule.effect)
-    yield from _names(rule, permit, home, root)
-    for dimension, values in ({} if rule.scope is UNSET else rule.scope).items():
-        several = (values,) if isinstance(values, str) else values
-        silent = [] if permit else [f"!context.scope.contains({_quote(dimension)})"]
-        yield _any([f"context.scope.contains({_quote(f'{dimension}={value}')})" for value in several] + silent)
-    if rule.data is not UNSET:
-        yield f"context.data {'<=' if permit else '>='} {rule.data.rank}"
+        yield _any(f'action == Action::"{effect}"' for effect in rule.effect)
+    if rule.scope is not UNSET:
+        yield from (_scope(name, value, permit) for name, value in rule.scope.items())
     if rule.environment is not UNSET:
-        yield _one_of("environment", (*rule.environment,) if permit else (*rule.environment, ""))
-    if rule.cost is not UNSET:
-        yield f"context.cost {'<=' if permit else '>'} {rule.cost}"
+        yield _one_of("environment", rule.environment if permit else (*rule.environment, ""))
     if rule.reversibility is not UNSET:
         yield _one_of("reversibility", rule.reversibility)
     if rule.access is not UNSET:
         yield _one_of("access", rule.access)
-    flags: list[tuple[str, Flag]] = [(name, getattr(rule, name)) for name in FLAGS]
+    if rule.data is not UNSET:
+        yield f"context.data {'<=' if permit else '>='} {rule.data.rank}"
+    if rule.cost is not UNSET:
+        yield f"context.cost {'<=' if permit else '>'} {rule.cost}"
+    flags: list[tuple[str, Flag]] = [(name, getattr(rule, name)) for name in _FLAGS]
     yield from (f"{'' if value else '!'}context.{name}" for name, value in flags if value is not UNSET)
 
 
-def _names(rule: Rule, permit: bool, home: str, root: str) -> Iterator[str]:
+def _names(rule: Rule, permit: bool) -> Iterator[str]:
     """Conditions on names; a permission passes a name that is not known yet, which is asked about again."""
     touches = "" if permit else "touches "
+    unknown = ("context.open && context.kind == ",) if permit else ()
     if rule.path is not UNSET:
         facts = [f"{touches}path {glob}" for glob in rule.path]
-        Facts(facts, home=home, root=root)
-        matched = f"context.matched.containsAny({_set(map(_quote, facts))})"
-        yield _any([matched, '(context.open && context.kind == "file")']) if permit else matched
+        asked = f"context.matched.containsAny([{', '.join(map(_quote, facts))}])"
+        yield _any([asked, *(f'({test}"file")' for test in unknown)])
     if rule.destination is not UNSET:
         fact = f"{touches}destinations {' '.join(rule.destination)}"
-        Facts([fact], home=home, root=root)
         yield f"context.matched.contains({_quote(fact)})"
     if rule.host is not UNSET:
-        unknown = ['(context.open && context.kind == "endpoint")'] if permit else []
-        yield _any([_host(glob) for glob in rule.host] + unknown)
+        yield _any([*map(_host, rule.host), *(f'({test}"endpoint")' for test in unknown)])
     if rule.resource is not UNSET:
         yield _any(_resource(glob, permit) for glob in rule.resource)
 
@@ -186,19 +175,25 @@ def _names(rule: Rule, permit: bool, home: str, root: str) -> Iterator[str]:
 def _host(glob: str) -> str:
     host, _, port = glob.partition(":")
     try:
-        endpoint(f"{host.removeprefix('*.') if host != '*' else 'any'}:{port or 1}")
+        endpoint(f"{'any' if host == '*' else host.removeprefix('*.')}:{port or 1}")
     except ValueError:
         raise ValueError(f"{glob!r} is no host in lower case, *.host or *, with :port or without") from None
-    found = 'context.kind == "endpoint"' if host == "*" else _like("context.host", host)
+    found = 'context.kind == "endpoint"' if host == "*" else _like("host", host)
     return f"({found} && context.port == {port})" if port else found
 
 
 def _resource(glob: str, permit: bool) -> str:
-    kind, colon, name = glob.partition(":")
-    if not colon or not name or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]*", kind) or kind in {"file", "endpoint"}:
+    kind, _, name = glob.partition(":")
+    if not name or kind in {"file", "endpoint"} or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]*", kind):
         raise ValueError(f"{glob!r} is no kind:name; for files write path, for end points host")
-    found = _like("context.resource", name)
+    found = _like("resource", name)
     return f'(context.kind == "{kind}" && {f"({found} || context.open)" if permit else found})'
+
+
+def _scope(name: str, values: str | Sequence[str], permit: bool) -> str:
+    several = (values,) if isinstance(values, str) else values
+    silent = () if permit else (f"!context.scope.contains({_quote(name)})",)
+    return _any([*(f"context.scope.contains({_quote(f'{name}={value}')})" for value in several), *silent])
 
 
 def _principal(name: str) -> str:
@@ -207,25 +202,18 @@ def _principal(name: str) -> str:
 
 
 def _one_of(name: str, values: Sequence[str]) -> str:
-    one = f"context.{name} == {_quote(values[0])}"
-    return one if len(values) == 1 else f"{_set(map(_quote, values))}.contains(context.{name})"
+    return f"[{', '.join(map(_quote, values))}].contains(context.{name})"
 
 
-def _like(text: str, glob: str) -> str:
-    return f"{text} {'like' if '*' in glob else '=='} {_quote(glob)}"
+def _like(name: str, glob: str) -> str:
+    return f"context.{name} {'like' if '*' in glob else '=='} {_quote(glob)}"
 
 
 def _any(tests: Iterable[str]) -> str:
     """A balanced disjunction: Cedar bounds how deep an expression may be."""
     found = list(tests)
-    if len(found) == 1:
-        return found[0]
     half = len(found) // 2
-    return f"({_any(found[:half])} || {_any(found[half:])})"
-
-
-def _set(items: Iterable[str]) -> str:
-    return f"[{', '.join(items)}]"
+    return f"({_any(found[:half])} || {_any(found[half:])})" if half else found[0]
 
 
 def _quote(text: str) -> str:

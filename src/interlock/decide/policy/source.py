@@ -1,14 +1,14 @@
-"""Texts become lists of Cedar statements, each with its file and line; nothing is guessed and nothing is skipped.
+"""Texts become Cedar statements and YAML entries that know their lines; nothing is guessed, nothing skipped.
 
 Whatever is not understood raises ``PolicyFileError``: a comma too many or a misspelt word must never switch a
-rule off.  YAML is read without anchors, aliases, tags, floats, dates, nulls or a key that stands twice.
+rule off.  YAML is read without anchors, aliases, floats, dates, nulls or a key that stands twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, cast
 
 import msgspec
 import yaml
@@ -18,10 +18,11 @@ from interlock.artifact.errors import ConfigurationError
 from interlock.decide.policy.schema import MAX_NESTING, MAX_STATEMENT, MAX_TEXT
 
 Plain: TypeAlias = "str | int | bool | list[Plain] | dict[str, Plain]"
+Entry: TypeAlias = "tuple[dict[str, Plain], Mapping[str, int]]"
 _YAML_DEPTH = 8
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|[;()\[\]{}]|[^"/;()\[\]{}]+|.', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|[;()\[\]{}]|[^"/;()\[\]{}]+|.', re.DOTALL)
 _BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
-_WORDS = {"true": True, "false": False}
+_BOOLS = {"true": True, "false": False}
 
 
 class PolicyFileError(ConfigurationError):
@@ -41,33 +42,39 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def bounded(file: str, text: str) -> str:
-    """The text, which is neither too long nor holds what a reader does not see; raises ``PolicyFileError``."""
-    if len(text) > MAX_TEXT:
-        hint = "split it into several files"
-        raise PolicyFileError("policy.size", file, 1, f"more than {MAX_TEXT} characters", hint=hint)
-    for number, line in enumerate(text.split("\n"), 1):
-        if hidden(line.removesuffix("\r")):
-            hint = "retype the line in plain characters"
-            raise PolicyFileError("policy.hidden", file, number, "a character that cannot be seen", hint=hint)
-    return text
-
-
 def cedar_statements(file: str, text: str) -> Iterator[Statement]:
     """The policies of a Cedar file; raises ``PolicyFileError`` for what is too long or too deep to parse."""
     start = position = depth = 0
-    for piece in _TOKEN.findall(bounded(file, text)):
+    for piece in _PIECE.findall(_bounded(file, text)):
         position += len(piece)
         depth += (piece in "([{") - (piece in ")]}")
         if depth > MAX_NESTING or position - start > MAX_STATEMENT:
-            _, line = _begin(text, start)
             hint = "write it as several shorter policies"
+            line = _statement(file, text, start, position).line
             raise PolicyFileError("policy.size", file, line, "a policy too long or too deeply nested", hint=hint)
         if piece == ";":
             yield _statement(file, text, start, position)
             start, depth = position, 0
-    if _begin(text, start)[0] < len(text):
-        yield _statement(file, text, start, len(text))
+    rest = _statement(file, text, start, len(text))
+    if rest.text:
+        yield rest  # Without its semicolon, which Cedar's parser then says.
+
+
+def yaml_items(file: str, text: str, key: str) -> list[Entry]:
+    """The entries of the one list ``key`` of a YAML document, each with the lines of its keys (``""``: its own)."""
+    try:
+        root = _Loader(_bounded(file, text)).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        _refuse(file, mark.line if mark else 0, error.problem or "not YAML")
+    except yaml.YAMLError as error:
+        _refuse(file, 0, f"not YAML: {str(error)[:120]}")
+    if not isinstance(root, yaml.MappingNode) or [name.value for name, _ in root.value] != [key]:
+        _refuse(file, 0, f"the file is not one list under the single key {key!r}")
+    entries: yaml.Node = root.value[0][1]
+    if not isinstance(entries, yaml.SequenceNode) or not entries.value:
+        _refuse(file, entries.start_mark.line, f"{key!r} holds no list, or an empty one")
+    return [_entry(file, entry) for entry in entries.value]
 
 
 class _Loader(yaml.SafeLoader):
@@ -76,7 +83,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: object = self.peek_event()  # type: ignore[no-untyped-call]
+        event = cast("yaml.Event", self.peek_event())  # type: ignore[no-untyped-call]
         self.depth += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or self.depth > _YAML_DEPTH:
             problem = "an anchor, an alias or too deep a nesting"
@@ -86,72 +93,49 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def yaml_items(file: str, text: str, key: str) -> list[tuple[dict[str, Plain], Mapping[str, int]]]:
-    """The entries of the one list ``key`` of a YAML document, each with the lines of its keys (``""``: its own)."""
-    loader = _Loader(bounded(file, text))
-    try:
-        document = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        _refuse(file, mark.line + 1 if mark else 1, error.problem or "not YAML")
-    except yaml.YAMLError as error:
-        _refuse(file, 1, f"not YAML: {str(error)[:120]}")
-    finally:
-        loader.dispose()
-    if not isinstance(document, yaml.MappingNode) or [name.value for name, _ in document.value] != [key]:
-        _refuse(file, 1, f"the file is not one list under the single key {key!r}")
-    entries: yaml.Node = document.value[0][1]
-    if not isinstance(entries, yaml.SequenceNode) or not entries.value:
-        _refuse(file, entries.start_mark.line + 1, f"{key!r} holds no list, or an empty one")
-    return [_entry(file, entry) for entry in entries.value]
-
-
-def _entry(file: str, node: yaml.Node) -> tuple[dict[str, Plain], dict[str, int]]:
+def _entry(file: str, node: yaml.Node) -> Entry:
+    line = node.start_mark.line
     if not isinstance(node, yaml.MappingNode):
-        _refuse(file, node.start_mark.line + 1, "an entry that is no mapping of keys to values")
+        _refuse(file, line, "an entry that is no mapping of keys to values")
     lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
-    value = _plain(file, node)
-    assert isinstance(value, dict)  # noqa: S101 - narrows for the type checker
-    return value, {"": node.start_mark.line + 1, **lines}
+    return cast("dict[str, Plain]", _plain(file, node)), {**lines, "": line + 1}
 
 
 def _plain(file: str, node: yaml.Node) -> Plain:
-    match node:
-        case yaml.MappingNode():
-            found: dict[str, Plain] = {}
-            for key, value in node.value:
-                if key.tag != "tag:yaml.org,2002:str" or key.value in found:
-                    _refuse(file, key.start_mark.line + 1, f"the key {str(key.value)[:64]!r} twice, or no plain text")
-                found[key.value] = _plain(file, value)
-            return found
-        case yaml.SequenceNode():
-            return [_plain(file, item) for item in node.value]
-        case _:
-            return _scalar(file, node)
-
-
-def _scalar(file: str, node: yaml.Node) -> str | int | bool:
-    text, kind = str(node.value), node.tag.rpartition(":")[2]
+    line, text, kind = node.start_mark.line, str(node.value), node.tag.rpartition(":")[2]
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value if key.tag.endswith(":str")]
+        if len(set(keys)) != len(node.value):
+            _refuse(file, line, "a key that stands twice, or is no plain text, in the mapping that begins here")
+        return {key.value: _plain(file, value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(file, item) for item in node.value]
     if kind == "str":
         return text
     if kind == "int" and re.fullmatch(r"0|-?[1-9][0-9]{0,15}", text):
         return int(text)
-    if kind == "bool" and text in _WORDS:
-        return _WORDS[text]
-    return _refuse(file, node.start_mark.line + 1, f"{text[:64]!r} is read as {kind}", "put text in quotes")
+    if kind == "bool" and text in _BOOLS:
+        return _BOOLS[text]
+    return _refuse(file, line, f"{text[:64]!r} is read as {kind}: put text in quotes")
 
 
-def _refuse(file: str, line: int, message: str, hint: str = "see the examples in docs/policy.md") -> NoReturn:
-    raise PolicyFileError("policy.yaml", file, line, message, hint=hint)
-
-
-def _begin(text: str, start: int) -> tuple[int, int]:
-    """Where a statement's own text begins after blanks and comments, and on which line."""
-    found = _BLANK.match(text, start)
-    begin = found.end() if found else start
-    return begin, text.count("\n", 0, begin) + 1
+def _bounded(file: str, text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise PolicyFileError("policy.size", file, 1, f"more than {MAX_TEXT} characters", hint="split the file")
+    for number, line in enumerate(text.split("\n"), 1):
+        if hidden(line.removesuffix("\r")):
+            hint = "retype the line in plain characters"
+            raise PolicyFileError("policy.hidden", file, number, "a character that cannot be seen", hint=hint)
+    return text
 
 
 def _statement(file: str, text: str, start: int, end: int) -> Statement:
-    begin, line = _begin(text, start)
-    return Statement(file=file, line=line, text=text[begin:end])
+    """The statement after blanks and comments, with the line where it begins."""
+    found = _BLANK.match(text, start)
+    begin = found.end() if found else start
+    return Statement(file=file, line=text.count("\n", 0, begin) + 1, text=text[begin:end])
+
+
+def _refuse(file: str, line: int, message: str) -> NoReturn:
+    hint = "see the examples in docs/policy.md"
+    raise PolicyFileError("policy.yaml", file, line + 1, message, hint=hint)
