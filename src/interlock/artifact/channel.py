@@ -19,6 +19,7 @@ from __future__ import annotations
 import socket
 from typing import TypeVar, cast
 
+from google.protobuf import descriptor_pb2  # noqa: F401  # pyright: ignore[reportUnusedImport] - GetOptions loads it
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
