@@ -1,0 +1,105 @@
+"""``init``: a workspace in one command.  Safe to run again: what is there stays as it is, byte for byte."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from interlock.artifact import codec
+from interlock.artifact.signing import PublicKey
+from interlock.harness.core import Core
+from interlock.harness.keys import own_signer, public_key
+from interlock.harness.workspace import FILE_NAME, Workspace, approver_folder, load
+from interlock.surface.cli.console import console
+from interlock.surface.cli.opening import identifier, login
+from interlock.surface.cli.root import Leaf
+from interlock.surface.cli.visible import visible
+
+_TEMPLATES = resources.files("interlock.surface.cli").joinpath("templates")
+
+
+@click.command(cls=Leaf)
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", metavar="NAME", help="Who asks and approves here; default: who is logged in.")
+def init(folder: Path, name: str | None) -> int:
+    """Make a workspace in DIR (default: here): interlock.toml, policy/, keys, and your own signing key.
+
+    Nothing that exists is changed, so it can be run again at any time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done: list[str] = []
+    person = identifier(name or login())
+    if _write(folder / FILE_NAME, _configuration(folder, person)):
+        done.append(FILE_NAME)
+    workspace = load(folder)
+    if not list((folder / "policy").glob("*.yaml")) + list((folder / "policy").glob("*.cedar")):
+        for path, text in _policy(folder):
+            if _write(path, text):
+                done.append(str(path.relative_to(folder)))
+    key, new = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
+    if new:
+        done.append(f"the signing key of {key.owner}")
+    found = {
+        "workspace": str(workspace.folder), "id": workspace.configuration.id, "state": str(workspace.state),
+        "made": done, "person": key.owner, "key": key.id,
+    }  # fmt: skip
+    console().data(found, _summary(workspace, done, key))
+    return 0
+
+
+def _configuration(folder: Path, person: str) -> str:
+    stem = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40] or "workspace"
+    text = _TEMPLATES.joinpath("interlock.toml").read_text("utf-8")
+    return text.replace("@ID@", f"{stem}-{secrets.token_hex(3)}").replace("@PERSON@", person)
+
+
+def _policy(folder: Path) -> list[tuple[Path, str]]:
+    baseline = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
+    cases = _TEMPLATES.joinpath("baseline-cases.yaml").read_text("utf-8")
+    policy = folder / "policy"
+    return [(policy / "baseline.yaml", baseline), (policy / "cases" / "baseline.yaml", cases)]
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write a file that is not there yet; whether it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _enrol(workspace: Workspace, person: str) -> tuple[PublicKey, bool]:
+    """The person's key, trusted as an approver's; whether anything had to be made."""
+    core = Core(workspace=workspace)
+    try:
+        signer = own_signer(approver_folder(), person, create=True)
+        known = [key for key in core.keys.keyring.keys if key.id == signer.id]
+        if known:
+            return known[0], False
+        key = public_key(signer.public, person, ("approver",), core.clock())
+        core.record("key", "", key.id, codec.encode(key), code="key.trusted")
+        core.keys.trust(key)
+        return key, True
+    finally:
+        core.close()
+
+
+def _summary(workspace: Workspace, done: list[str], key: PublicKey) -> str:
+    made = "\n".join(f"  made {visible(item)}" for item in done) or "  everything was there already"
+    return (
+        f"Workspace {visible(workspace.configuration.id)} in {visible(str(workspace.folder))}\n{made}\n\n"
+        f"  state    {visible(str(workspace.state))}\n"
+        f"  approver {visible(key.owner)}, key {key.id[:16]} in {visible(str(approver_folder()))}\n\n"
+        "Next:\n"
+        "  interlock doctor                  what holds on this machine\n"
+        "  interlock actions list            what a plan can do\n"
+        "  interlock policy test             the policy against its cases\n"
+        '  interlock run "GOAL" --plan FILE  one task, from goal to receipt'
+    )
