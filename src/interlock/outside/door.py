@@ -122,6 +122,11 @@ class Door:
         self.sent += sent
         self.received += received
 
+    def expect(self, size: int) -> None:
+        """Raise ``DeniedError`` where a body of this declared size would not pass, before anything is sent."""
+        if self.sent + size > self.access.max_bytes:
+            raise DeniedError("proxy.bytes", "more bytes than the grant admits", status=413)
+
     async def turn(self) -> None:
         """Wait for the next request's turn: the pace, and a harness that has read what was reported."""
         now, gap = asyncio.get_running_loop().time(), 1.0 / self.bounds.pace

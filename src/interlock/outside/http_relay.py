@@ -102,6 +102,7 @@ class _Talk:
         return code == "proxy.done" and self._again()
 
     async def _exchange(self, head: Head, fields: Headers) -> int:
+        self.door.expect(sum(int(value) for name, value in fields if name == b"content-length"))
         upstream = await self._connected()
         await self._send(upstream, self.outer.send(h11.Request(method=head.method, target=head.target, headers=fields)))
         await self._body_out(upstream)

@@ -34,7 +34,7 @@ _LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]{1,1
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 _PATH: Final = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+)*/?")
 _QUERY: Final = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/?\[\]{}|^`\"<>-]|%[0-9A-Fa-f]{2})*")
-_ENCODED_DELIMITER: Final = re.compile(r"%(2E|2F|5C|00|25|C0|C1)")
+_ENCODED_DELIMITER: Final = re.compile(r"(?i)%(2E|2F|5C|00|25|C0|C1)")
 _ENCODED_PLAIN: Final = re.compile(r"%(2D|3[0-9BF]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AEF]|23|[01][0-9A-F])")
 _HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te trailer transfer-encoding content-length expect host".split()
@@ -163,11 +163,11 @@ def is_model_host(name: str, model_hosts: frozenset[str]) -> bool:
 def _check_path(head: Head, rule: Rule) -> None:
     # (5) The path is normal and granted.
     path, _, query = head.target.partition("?")
-    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
-        raise DeniedError("proxy.path_spelling", "a path or query that is not in normal form", status=400)
     segments = [segment.partition(";")[0] for segment in path.split("/")]
     if _ENCODED_DELIMITER.search(path) or {".", ".."} & set(segments):
         raise DeniedError("proxy.path_spelling", "a dot segment or an encoded delimiter", violation=True, status=400)
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
+        raise DeniedError("proxy.path_spelling", "a path or query that is not in normal form", status=400)
     if _ENCODED_PLAIN.search(path) or not _is_utf8(unquote_to_bytes(path)):
         raise DeniedError("proxy.path_spelling", "a character of the path is encoded without need", status=400)
     if not any(matches(pattern, path) for pattern in rule.endpoint.paths):

@@ -8,6 +8,7 @@ end point hands it on, is out of sight.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from interlock.artifact.errors import InterlockError
 from interlock.outside.client_hello import HelloError, server_name
@@ -99,5 +100,5 @@ async def _pump(
         door.spend(**({"sent": len(data)} if outward else {"received": len(data)}))
         writer.write(data)
         await writer.drain()
-    if writer.can_write_eof():
+    with contextlib.suppress(OSError):  # The other side may have gone already, which is as good an end.
         writer.write_eof()
