@@ -104,6 +104,12 @@ def test_programs_may_be_named_by_name_path_or_folder() -> None:
     assert resolve("/usr/bin/env", ("/usr/bin",)) == "/usr/bin/env"
 
 
+def test_a_program_that_is_a_link_is_run_as_the_file_behind_it() -> None:
+    assert resolve("python3", ("python3",), {"python3": "/usr/bin/env"}) == "/usr/bin/env"
+    with pytest.raises(DriverError, match=r"shell\.program"):
+        resolve("other", ("python3",), {"python3": "/usr/bin/env", "other": "/usr/bin/env"})
+
+
 def test_the_environment_holds_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUR_SECRET", "x")
     found = dict(line.split("=", 1) for line in run(tmp_path, manifest("env"))["stdout"].splitlines())

@@ -153,6 +153,20 @@ def test_git_runs_confined(supervisor: Supervisor, folder: Path) -> None:
     assert "? a" in codec.decode(ran.output, dict, data=True)["stdout"]
 
 
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="needs python3 in /usr/bin")
+def test_tests_run_confined_and_leave_nothing(supervisor: Supervisor, folder: Path) -> None:
+    (folder / "test_it.py").write_text(
+        "import unittest, pathlib\nclass T(unittest.TestCase):\n"
+        "    def test(self):\n        with self.assertRaises(OSError): pathlib.Path('made').write_text('x')\n"
+    )
+    real = str(Path("/usr/bin/python3").resolve())
+    message = step("tests.run", folder, directory=".")
+    message.programs["python3"] = real
+    ran = run(supervisor, message, paths(folder, programs=(real,)))
+    assert ran.ok, ran
+    assert os.listdir(folder) == ["test_it.py"]
+
+
 def test_a_program_that_is_not_granted_is_not_there(supervisor: Supervisor, folder: Path) -> None:
     ran = run(
         supervisor, step("shell.run", folder, argv=["id"], directory="."), paths(folder, programs=("/usr/bin/env",))

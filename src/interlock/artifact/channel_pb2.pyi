@@ -284,7 +284,7 @@ class Finish(_message.Message):
     def __init__(self, complete: _Optional[bool] = ..., code: _Optional[str] = ...) -> None: ...
 
 class RunStep(_message.Message):
-    __slots__ = ("mode", "plan", "grant", "keyring", "grant_key", "step", "iteration", "manifest", "arguments", "secrets", "now", "snapshot", "home")
+    __slots__ = ("mode", "plan", "grant", "keyring", "grant_key", "step", "iteration", "manifest", "arguments", "secrets", "now", "snapshot", "home", "programs")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ACT: _ClassVar[RunStep.Mode]
@@ -302,6 +302,13 @@ class RunStep(_message.Message):
         key: str
         value: bytes
         def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    class ProgramsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     MODE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     GRANT_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +322,7 @@ class RunStep(_message.Message):
     NOW_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     HOME_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     mode: RunStep.Mode
     plan: bytes
     grant: bytes
@@ -328,7 +336,8 @@ class RunStep(_message.Message):
     now: int
     snapshot: bytes
     home: str
-    def __init__(self, mode: _Optional[_Union[RunStep.Mode, str]] = ..., plan: _Optional[bytes] = ..., grant: _Optional[bytes] = ..., keyring: _Optional[bytes] = ..., grant_key: _Optional[bytes] = ..., step: _Optional[str] = ..., iteration: _Optional[int] = ..., manifest: _Optional[bytes] = ..., arguments: _Optional[bytes] = ..., secrets: _Optional[_Mapping[str, bytes]] = ..., now: _Optional[int] = ..., snapshot: _Optional[bytes] = ..., home: _Optional[str] = ...) -> None: ...
+    programs: _containers.ScalarMap[str, str]
+    def __init__(self, mode: _Optional[_Union[RunStep.Mode, str]] = ..., plan: _Optional[bytes] = ..., grant: _Optional[bytes] = ..., keyring: _Optional[bytes] = ..., grant_key: _Optional[bytes] = ..., step: _Optional[str] = ..., iteration: _Optional[int] = ..., manifest: _Optional[bytes] = ..., arguments: _Optional[bytes] = ..., secrets: _Optional[_Mapping[str, bytes]] = ..., now: _Optional[int] = ..., snapshot: _Optional[bytes] = ..., home: _Optional[str] = ..., programs: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StepCall(_message.Message):
     __slots__ = ("blob", "want_blob", "ran")

@@ -60,6 +60,7 @@ class Admitted:
     arguments: Mapping[str, Json]
     secrets: Mapping[str, str]
     home: str
+    programs: Mapping[str, str]
     capture: Capture | None = None
     restoration: Restoration | None = None
 
@@ -110,6 +111,7 @@ def admit(request: RunStep) -> Admitted:
         arguments=arguments,
         secrets=secrets,
         home=request.home,
+        programs={name: path for name, path in request.programs.items() if name in manifest.driver.programs},
         capture=capture,
         restoration=restoration,
     )

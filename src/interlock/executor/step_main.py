@@ -76,6 +76,7 @@ def _carry_out(channel: socket.socket, directories: dict[str, int], admitted: Ad
         key=admitted.key,
         deadline=time.monotonic() + seconds,
         secrets=admitted.secrets,
+        programs=admitted.programs,
         progress=progress,
     )
     with limit(seconds):

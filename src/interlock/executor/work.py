@@ -46,7 +46,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One step's work; ``key`` is unique to (plan, step, iteration), ``deadline`` in ``time.monotonic`` seconds."""
+    """One step's work; ``key`` is unique to (plan, step, iteration), ``deadline`` in ``time.monotonic`` seconds.
+
+    ``programs`` maps a program's name in the manifest to its real file, where the name is a link.
+    """
 
     manifest: Manifest
     arguments: Mapping[str, Json]
@@ -55,6 +58,7 @@ class Work:
     key: str
     deadline: float
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    programs: Mapping[str, str] = field(default_factory=dict[str, str])
     progress: Progress = field(default_factory=Progress)
 
     def text(self, name: str, default: str = "") -> str:

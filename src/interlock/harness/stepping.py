@@ -29,6 +29,7 @@ from interlock.harness.watch import Incident, Watch
 
 Mode = RunStep.Mode
 GRACE_SECONDS = 5.0
+PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 MAX_BLOB = 256 * 1024 * 1024
 
 
@@ -145,6 +146,7 @@ class Stepper:
             now=core.clock(),
             snapshot=order.snapshot,
             home=str(core.workspace.folder),
+            programs={name: program(name) for name in order.manifest.driver.programs},
         )
 
     def _store(self, blob: Blob) -> None:
@@ -222,8 +224,8 @@ def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGra
 
 
 def program(name: str) -> str:
-    """The absolute path of a program; raises ``StateError`` where it is not installed."""
-    found = shutil.which(name)
+    """The real path of a program, or of a folder of them; raises ``StateError`` where it is not installed."""
+    found = name if Path(name).is_dir() and Path(name).is_absolute() else shutil.which(name, path=PROGRAM_FOLDERS)
     if found is None:
         raise StateError("step.program", f"the program {name} is not installed here")
     return str(Path(found).resolve())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,16 @@ FOLDERS: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 SHELL: Final = "/bin/sh"
 
 
-def resolve(name: str, programs: Sequence[str]) -> str:
+def resolve(name: str, programs: Sequence[str], real: Mapping[str, str] | None = None) -> str:
     """The absolute path of ``name``; raises ``DriverError`` where the manifest does not grant it.
 
     ``programs`` are absolute paths of files or folders, or bare names, which are looked for in ``FOLDERS``.
+    ``real`` gives the file behind one of them that is a link, which may not be there under its own name.
     """
     for granted in programs:
-        for path in _candidates(granted, name):
+        found = _candidates(granted, name)
+        behind = (real or {}).get(granted)
+        for path in [behind, *found] if behind and found else found:
             if os.access(path, os.X_OK) and Path(path).is_file():
                 return path
     raise DriverError("shell.program", "a program that the manifest does not grant, or that is not there")

@@ -72,8 +72,8 @@ def _words(work: Work) -> list[str]:
     if not words:
         raise DriverError("shell.empty", "a command without a word")
     if driver.shell:
-        return [resolve(SHELL, driver.programs), "-c", words[0], "interlock", *words[1:]]
-    return [resolve(words[0], driver.programs), *words[1:]]
+        return [resolve(SHELL, driver.programs, work.programs), "-c", words[0], "interlock", *words[1:]]
+    return [resolve(words[0], driver.programs, work.programs), *words[1:]]
 
 
 def _inside(work: Work, private: str) -> ExitStack:
