@@ -96,8 +96,10 @@ class Door:
             task.cancel()
 
     async def closed(self) -> None:
-        """Wait until nothing of this door runs any more."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait until nothing of this door runs any more, however often that must be said."""
+        while self._tasks:
+            self.close()
+            await asyncio.wait(self._tasks, timeout=0.1)
 
     def report(self, number: int, code: str, **fields: str | int | bool) -> None:
         """One event about one request."""
@@ -197,4 +199,5 @@ class Door:
 async def finish(writer: asyncio.StreamWriter, seconds: float) -> None:
     """Send what is left and close; raises ``OSError`` or ``TimeoutError``."""
     writer.close()
-    await asyncio.wait_for(writer.wait_closed(), seconds)
+    async with asyncio.timeout(seconds):
+        await writer.wait_closed()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from typing import TypeVar
 
 import h11
 
@@ -17,6 +19,8 @@ from interlock.outside.addresses import AddressError
 from interlock.outside.door import Door, Streams
 from interlock.outside.http_rules import MAX_HEAD, DeniedError, Head, Headers, check, parse_head, returned
 from interlock.outside.reach import ReachError
+
+T = TypeVar("T")
 
 
 async def relay(door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -120,7 +124,7 @@ class _Talk:
         if data:
             self.door.spend(sent=len(data))
             upstream[1].write(data)
-            await asyncio.wait_for(upstream[1].drain(), self.door.bounds.idle)
+            await self._within_idle(upstream[1].drain())
 
     async def _body_out(self, upstream: Streams) -> None:
         while True:
@@ -151,7 +155,7 @@ class _Talk:
     async def _more(self) -> None:
         if self.inner.they_are_waiting_for_100_continue:
             await self._back(self.inner.send(h11.InformationalResponse(status_code=100, headers=[])))
-        data = await asyncio.wait_for(self.reader.read(self.door.bounds.chunk), self.door.bounds.idle)
+        data = await self._within_idle(self.reader.read(self.door.bounds.chunk))
         self._take(data)
 
     async def _body_back(self, upstream: Streams) -> int:
@@ -159,7 +163,7 @@ class _Talk:
         while True:
             match event := self.outer.next_event():
                 case h11.NEED_DATA:
-                    data = await asyncio.wait_for(upstream[0].read(self.door.bounds.chunk), self.door.bounds.idle)
+                    data = await self._within_idle(upstream[0].read(self.door.bounds.chunk))
                     self.door.spend(received=len(data))
                     self.outer.receive_data(data)
                 case h11.InformationalResponse():
@@ -180,7 +184,11 @@ class _Talk:
     async def _back(self, data: bytes | None) -> None:
         if data:
             self.writer.write(data)
-            await asyncio.wait_for(self.writer.drain(), self.door.bounds.idle)
+            await self._within_idle(self.writer.drain())
+
+    async def _within_idle(self, doing: Coroutine[None, None, T]) -> T:
+        async with asyncio.timeout(self.door.bounds.idle):
+            return await doing
 
     def _again(self) -> bool:
         """Whether both connections are ready for another request; what came unasked is never read as one."""

@@ -76,7 +76,8 @@ async def addresses(
     """Resolve once and hold the answer to the rule; raises ``AddressError``."""
     check_name(host)
     try:
-        found = await asyncio.wait_for(resolver(host, port), seconds)
+        async with asyncio.timeout(seconds):
+            found = await resolver(host, port)
     except TimeoutError:
         raise AddressError("address.unresolved", "the resolver did not answer in time") from None
     return pinned(host, port, found, exceptions)
