@@ -44,7 +44,7 @@ _VOCABULARY: Mapping[str, str] = {
     "orders": "(plans?|instructions?|prompts?|rules?|polic(y|ies)|guidelines?|guardrails?|safeguards?|steps?|"
     "approvals?|orders?|confirmations?|restrictions?|gate|verification|goals?|objectives?|tasks?|directions?)",
     "goal": "(goal|objective|task|mission|purpose|aim|instruction)s?",
-    "plan": "(approved|above|original|previous|current|sealed|signed|this|the) plan",
+    "plan": "((approved|above|original|previous|current|sealed|signed|this|the) ){1,2}plan",
     "who": "(executor|harness|interlock|approver|gatekeeper|planner|verifier)",
     "person": "(user|human|approver|operator|person|reviewer|principal|harness|auditor)",
     "be": "(is|are|was|were|has|have|has been|have been|counts? as|comes)",
