@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
         self.depth += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or self.depth > _YAML_DEPTH:
             problem = "an anchor, an alias or too deep a nesting"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=cast("yaml.Mark", event.start_mark))
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -137,5 +137,5 @@ def _statement(file: str, text: str, start: int, end: int) -> Statement:
 
 
 def _refuse(file: str, line: int, message: str) -> NoReturn:
-    hint = "see the examples in docs/policy.md"
+    hint = "put text in quotes where it begins with *; docs/policy.md has examples"
     raise PolicyFileError("policy.yaml", file, line + 1, message, hint=hint)

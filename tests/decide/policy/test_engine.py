@@ -1,0 +1,117 @@
+"""The engine: three values, their precedence, what is explained, what the digest covers."""
+
+import pytest
+
+from interlock.artifact.verdict import Decision
+from interlock.decide.policy import PolicyFileError, compile_policies
+from support.asking import asking, cedar, said, short
+
+ALLOW = '@id("ok") permit (principal, action, resource);'
+CONFIRM = '@id("two") @approvals("2") forbid (principal, action, resource);'
+DENY = '@id("never") forbid (principal, action, resource);'
+
+
+def test_nothing_is_allowed_without_a_permit() -> None:
+    assert said(compile_policies({}, {}, home="/h").evaluate(asking())) == ("DENY", "policy.no_permit")
+
+
+def test_a_permit_allows_and_says_which() -> None:
+    answer = cedar(ALLOW).evaluate(asking())
+    assert said(answer) == ("ALLOW", "policy.permitted ok")
+    assert answer.approvals == 0
+
+
+def test_a_forbid_wins_over_permits_and_confirmations() -> None:
+    assert said(cedar(ALLOW + CONFIRM + DENY).evaluate(asking())) == ("DENY", "policy.denied never")
+
+
+def test_a_confirmation_asks_for_the_largest_number_of_persons() -> None:
+    one = '@id("one") @tier("2") forbid (principal, action, resource);'
+    answer = cedar(ALLOW + CONFIRM + one).evaluate(asking())
+    assert said(answer) == ("STEP_UP", "policy.confirm one", "policy.confirm two")
+    assert answer.approvals == 2
+
+
+@pytest.mark.parametrize(("given", "decision"), [(0, "STEP_UP"), (1, "STEP_UP"), (2, "ALLOW"), (3, "ALLOW")])
+def test_confirmations_are_lifted_by_enough_persons(given: int, decision: str) -> None:
+    assert cedar(ALLOW + CONFIRM).evaluate(asking(approvals=given)).decision.value == decision
+
+
+def test_a_confirmation_without_a_permit_behind_it_denies_whoever_confirms() -> None:
+    assert said(cedar(CONFIRM).evaluate(asking())) == ("DENY", "policy.no_permit")
+    assert said(cedar(CONFIRM).evaluate(asking(approvals=9))) == ("DENY", "policy.no_permit")
+
+
+def test_unattended_what_would_ask_is_denied() -> None:
+    assert said(cedar(ALLOW + CONFIRM).evaluate(asking(unattended=True))) == ("DENY", "policy.unattended two")
+    assert cedar(ALLOW + CONFIRM).evaluate(asking(unattended=True, approvals=2)).decision is Decision.ALLOW
+
+
+def test_tier_one_leaves_the_matter_to_evidence_and_says_so() -> None:
+    answer = cedar(ALLOW + '@id("look") @tier("1") forbid (principal, action, resource);').evaluate(asking())
+    assert said(answer) == ("ALLOW", "policy.permitted ok", "policy.evidence look")
+
+
+def test_effect_confirm_alone_means_one_person() -> None:
+    answer = cedar(ALLOW + '@id("c") @effect("confirm") forbid (principal, action, resource);').evaluate(asking())
+    assert (answer.decision, answer.approvals) == (Decision.STEP_UP, 1)
+
+
+def test_an_open_resource_is_permitted_as_open() -> None:
+    policies = short("  - {allow: files.read, path: ./**, id: own}")
+    assert said(policies.evaluate(asking(path="{path}", open=True))) == ("ALLOW", "policy.permitted_open own")
+    assert said(policies.evaluate(asking(path="/etc/passwd"))) == ("DENY", "policy.no_permit")
+
+
+def test_a_batch_answers_each_request_in_its_place() -> None:
+    policies = short("  - {allow: files.*, path: ./**, id: own}\n  - {verify: files.write, id: ask}")
+    requests = [
+        asking(path="/home/u/web/a"), asking(path="../x"), asking(path="/etc/passwd"),
+        asking(action="files.write", path="/home/u/web/a"), asking(cost="1"),
+    ]  # fmt: skip
+    answers = policies.evaluate_many(requests)
+    assert [answer.decision.value for answer in answers] == ["ALLOW", "DENY", "DENY", "STEP_UP", "DENY"]
+    assert answers == tuple(policies.evaluate(request) for request in requests)
+    assert policies.evaluate_many([]) == ()
+
+
+def test_a_rule_is_explained_by_its_place_and_its_owner() -> None:
+    origin = short("\n  - deny: x\n    id: a\n    owner: ops\n    why: it is so").explain("a")
+    assert (origin.file, origin.line, origin.owner, origin.why) == ("rules.yaml", 3, "ops", "it is so")
+    assert "forbid (principal, action, resource)" in origin.text
+    with pytest.raises(KeyError):
+        short("  - deny: x").explain("b")
+
+
+def test_cedar_statements_know_their_lines_across_comments_and_strings() -> None:
+    text = f'// one; two\n\n{ALLOW}\n// "three\n@id("s")\nforbid (principal, action, resource)\nwhen {{ context.group == "a;b//c" }};\n'
+    policies = cedar(text)
+    assert [policies.explain(name).line for name in ("ok", "s")] == [3, 5]
+
+
+def test_compiled_text_is_all_that_decides() -> None:
+    rules = short("  - {allow: files.*, path: ./**, id: own}\n  - {deny: '*', cost: 5, id: dear}")
+    again = cedar(rules.compiled_text("rules.yaml"))
+    for request in (asking(path="/home/u/web/x"), asking(cost=6), asking(path="/etc/x"), asking(cost=5)):
+        assert said(again.evaluate(request)) == said(rules.evaluate(request))
+    assert rules.compiled_text("other.yaml") == ""
+
+
+def test_the_digest_covers_texts_names_home_and_root() -> None:
+    rules = {"r.yaml": "rules:\n  - deny: x\n"}
+    sets = [
+        compile_policies({}, rules, home="/h", root="/r"),
+        compile_policies({}, rules, home="/g", root="/r"),
+        compile_policies({}, rules, home="/h", root="/s"),
+        compile_policies({}, {"s.yaml": rules["r.yaml"]}, home="/h", root="/r"),
+        compile_policies({}, {"r.yaml": rules["r.yaml"] + "#"}, home="/h", root="/r"),
+        compile_policies({"c.cedar": ALLOW}, rules, home="/h", root="/r"),
+    ]
+    assert len({found.digest for found in sets}) == len(sets)
+    assert sets[0].digest == compile_policies({}, rules, home="/h", root="/r").digest
+
+
+def test_an_id_that_stands_twice_is_named_with_both_places() -> None:
+    with pytest.raises(PolicyFileError, match=r"policy.duplicate_id: r.yaml:2: .* c.cedar:1") as caught:
+        compile_policies({"c.cedar": ALLOW}, {"r.yaml": "rules:\n  - {deny: x, id: ok}"}, home="/h")
+    assert (caught.value.file, caught.value.line, caught.value.code) == ("r.yaml", 2, "policy.duplicate_id")
