@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TypeAlias, cast
+from typing import TypeAlias, assert_never, cast
 
 import msgspec
 
@@ -92,6 +92,8 @@ def require_condition(node: Node) -> None:
             possible = True
         case Call():
             possible = node.operator in CONDITIONS
+        case _:
+            assert_never(node)
     if not possible:
         raise ReferenceEvaluationError("reference.condition", "a condition is needed, and this can be none")
 

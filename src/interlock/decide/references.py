@@ -26,7 +26,7 @@ in here, the caller joins it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, assert_never, cast
 
 import msgspec
 
@@ -194,6 +194,8 @@ class _Run:
                 return [item for item in items if _typed(self.value(condition, item), bool)]
             case Call():
                 return _apply(node, [self.value(operand, it) for operand in node.operands])
+            case _:
+                assert_never(node)
 
     def _pay(self, work: int) -> None:
         self._left -= work
