@@ -150,6 +150,7 @@ class _Zygote:
         ours.send(msgspec.msgpack.encode(setup))
         body = ours.recv(1 << 16)
         if not body:
+            self.close()
             raise SandboxError("sandbox.zygote", f"the {role}'s zygote ended with {self._process.wait()}")
         hello = msgspec.msgpack.decode(body, type=Hello)
         if hello.code:
@@ -212,11 +213,18 @@ class _Zygote:
                 self._warm = deque(warm for warm in self._warm if warm.identity != identity)
 
     def close(self) -> None:
-        self.control.shutdown(socket.SHUT_RDWR)
+        """End the zygote, and with it every child; safe to call again."""
+        if self.control.fileno() < 0:
+            return
+        self.control.shutdown(socket.SHUT_WR)
         self._process.wait()
+        while self.hear():
+            continue
         for warm in self._warm:
             warm.orders.close()
             warm.channel.close()
+        self._warm.clear()
+        self.control.close()
 
 
 class Supervisor:
@@ -260,9 +268,11 @@ class Supervisor:
         self._thread.join()
         for zygote in self._zygotes.values():
             zygote.close()
-            zygote.hear()
-            zygote.control.close()
+        for source in self._watched.values():
+            if isinstance(source, Watch):
+                source.close()
         self._zygotes.clear()
+        self._watched.clear()
         self._poll.close()
         self._woken.close()
 
@@ -323,15 +333,21 @@ class Supervisor:
         child.pidfd, memory, *rest = descriptors
         child.listeners = {(host.host, host.port): at for host, at in zip(child.spec.hosts, rest, strict=True)}
         child.watch = Watch(child.role, child.spec, child.pidfd, listener, memory, self._on_violation)
-        if listener >= 0:
+        if listener < 0:
+            child.watch.close()
+            return
+        try:
             child.watch.refuse_canaries(locked.canaries, START_SECONDS)
-            self._watched[listener] = child.watch
-            self._poll.register(listener, select.EPOLLIN)
+        except BaseException:
+            child.watch.close()
+            raise
+        self._watched[listener] = child.watch
+        self._poll.register(listener, select.EPOLLIN)
 
     def _zygote(self, role: Role, *, dedicated: bool = True) -> _Zygote:
         with self._starting:
             found = self._zygotes.get((role, dedicated))
-            if found is None:
+            if found is None or found.gone:
                 pool = self._pools.get(role, PROFILES[role].pool) if dedicated else 0
                 found = _Zygote(role, pool=pool, dedicated=dedicated, reduced=self._reduced)
                 self._zygotes[role, dedicated] = found
@@ -356,5 +372,5 @@ class Supervisor:
         if isinstance(source, Watch):
             source.close()
         else:
-            source.hear()
+            source.close()
             self._zygotes = {key: zygote for key, zygote in self._zygotes.items() if zygote is not source}

@@ -46,7 +46,7 @@ def run_script(
     with Supervisor(lambda _: None, unsafe_reduced=unsafe_reduced, pools={role: 0}) as supervisor:
         child = supervisor.start(role, msgspec.structs.replace(spec or JailSpec(), mode="script"), pipes=True)
         try:
-            _hand_over(child, [str(path), *arguments], source)
+            hand_over(child, [str(path), *arguments], source)
             _pump({child.stdout: stdout, child.stderr: stderr})
             code = child.wait()
         finally:
@@ -64,7 +64,9 @@ def describe(violation: Violation) -> str:
     )
 
 
-def _hand_over(child: Child, argv: list[str], source: bytes) -> None:
+def hand_over(child: Child, argv: list[str], source: bytes) -> None:
+    """Give a child in script mode its ``sys.argv`` and its source, without waiting for it to read them."""
+
     def send() -> None:
         try:
             frames.send(child.channel, json.dumps(argv).encode())

@@ -83,9 +83,18 @@ FULL: Final = (
 
 
 def refused(probe: Probe) -> bool:
-    """Try it; whether the kernel, or the supervisor through it, said no."""
+    """Try it; whether the call failed, and not for want of the call itself."""
+    return _errno(probe) not in {0, errno.ENOSYS}
+
+
+def refused_by_supervisor(probe: Probe) -> bool:
+    """Try it; whether it got the supervisor's refusal and nothing else: a listener that is gone gives ENOSYS."""
+    return _errno(probe) == errno.EPERM
+
+
+def _errno(probe: Probe) -> int:
     try:
         raw.call(probe.syscall, *probe.arguments)
     except OSError as error:
-        return error.errno != errno.ENOSYS or probe.syscall not in {"openat", "socket"}
-    return False
+        return error.errno or 0
+    return 0

@@ -8,6 +8,7 @@ of the child's memory can change under it, so nothing is ever permitted because 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -111,15 +112,18 @@ class Watch:
         self._record(Violation(role=self._role, pid=-1, syscall="a foreign system call"))
 
     def close(self) -> None:
+        """Let go of the descriptors; every further forbidden call then fails by itself."""
         for descriptor in (self._listener, self._memory, self._pidfd):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._listener = self._memory = self._pidfd = -1
 
     def _note(self, name: str, pid: int, arguments: tuple[int, ...], detail: str) -> None:
         self.refused[name] += 1
         flood = self.refused.total() == FLOOD
         looked_for = name == "openat" and not arguments[2] & _CHANGES and _lies_in(detail, _LOOKED_FOR)
         if flood:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._kill()
         elif looked_for or not is_critical(name, arguments, self._spec, PROFILES[self._role]):
             return
         what = "flood" if flood else detail
@@ -127,7 +131,14 @@ class Watch:
 
     def _record(self, violation: Violation) -> None:
         self._violations.append(violation)
-        self._tell(violation)
+        try:
+            self._tell(violation)
+        except Exception:  # noqa: BLE001 - whoever cannot be told cannot decide, so the child ends
+            self._kill()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _only_reads_runtime(self, name: str, arguments: tuple[int, ...], path: str) -> bool:
         watched = PROFILES[self._role].opens_watched and name == "openat"

@@ -43,6 +43,7 @@ from interlock.harness.sandbox.syscalls import AUDIT_ARCH, MACHINE
 _BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/usr"  # noqa: S108 - any folder: what covers it is private
 _HOST: Final = "/host"
 _DEDICATED: Final = 1_900_000_000
+_ENOUGH: Final = 1 << 16  # uids below which a range has none to spare
 _WHOLE_RANGE: Final = 4_294_967_295
 _MAX_DESCRIPTORS: Final = 8
 _QUIET_MS: Final = 3
@@ -279,7 +280,7 @@ def _own_mounts(control: socket.socket, inside: tuple[int, int], missing: list[s
         except OSError:
             missing.append("namespaces")
         return False
-    return os.geteuid() == 0
+    return os.geteuid() == 0 and _uid_range()[1] >= _ENOUGH
 
 
 def _enter_pid_namespace(control: socket.socket) -> None:
@@ -322,7 +323,10 @@ def _attributes(*, write: bool, execute: bool) -> int:
 
 def _free_identity(pid: int) -> int:
     """A uid that no other live child of this machine has: its pid counted from a base inside our uid range."""
+    first, length = _uid_range()
+    return _DEDICATED + pid if length == _WHOLE_RANGE else first + length // 2 + pid % (length // 2)
+
+
+def _uid_range() -> tuple[int, int]:
     first, _, length = (int(word) for word in Path("/proc/self/uid_map").read_text("ascii").split()[:3])
-    if length == _WHOLE_RANGE:
-        return _DEDICATED + pid
-    return first + length // 2 + pid % (length // 2)
+    return first, length
