@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from interlock.executor.drivers import search
+from interlock.executor.drivers import content, files, search
+from interlock.executor.drivers.places import EXCHANGE
 from interlock.executor.work import DriverError, TimeExpired, limit
-from support.step_world import act
+from support.step_world import act, granted, work
 
 
 def code(folder: Path, action: str, **arguments: object) -> str:
@@ -135,6 +138,40 @@ def test_move_and_copy_take_trees_with_modes_and_links(tmp_path: Path) -> None:
     act(tmp_path, "files.move", source="t", destination="v")
     assert sorted(os.listdir(tmp_path)) == ["u", "v"]
     assert (tmp_path / "v" / "in" / "f").read_text() == "x"
+
+
+def test_move_between_file_systems_copies_and_then_deletes(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or not os.access(other, os.W_OK) or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=other) as second, granted(tmp_path, Path(second)) as directories:
+        (tmp_path / "t").mkdir()
+        (tmp_path / "t" / "f").write_text("x")
+        os.chmod(tmp_path / "t" / "f", 0o640)
+        files.run(work(directories, tmp_path, "files.move", source="t", destination=f"{second}/u"))
+        assert stat.S_IMODE((Path(second) / "u" / "f").stat().st_mode) == 0o640
+        assert (os.listdir(tmp_path), os.listdir(second)) == ([], ["u"])
+        (tmp_path / "u").write_text("in the way")
+        with pytest.raises(DriverError, match=r"files\.exists"):
+            files.run(work(directories, tmp_path, "files.move", source=f"{second}/u", destination="u"))
+        assert os.listdir(second) == ["u"]
+
+
+def test_a_file_system_without_exchange_gets_a_look_and_a_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = content.rename
+
+    def without(source: tuple[int, str], target: tuple[int, str], flags: int = 1) -> None:
+        if flags == EXCHANGE:
+            raise OSError(errno.EINVAL, "no exchange here")
+        plain(source, target, flags)
+
+    monkeypatch.setattr(content, "rename", without)
+    (tmp_path / "a").write_text("one")
+    act(tmp_path, "files.patch", path="a", old="one", new="two")
+    assert (tmp_path / "a").read_text() == "two"
+    assert os.listdir(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("action", ["files.move", "files.copy"])

@@ -16,7 +16,7 @@ from interlock.artifact import codec
 from interlock.artifact.codec import Digest, Natural, Value
 
 MAX_ENTRIES: Final = 32_768
-MAX_ENCODED: Final = 7 << 20
+MAX_ENCODED: Final = 3 << 20  # A restoration carries two of them in one frame.
 _PAGE: Final = 2048
 
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]

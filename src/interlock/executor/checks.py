@@ -16,7 +16,7 @@ Each raises an ``InterlockError`` with a stable code.  What comes out, an ``Admi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
@@ -58,7 +58,7 @@ class Admitted:
     iteration: int
     manifest: Manifest
     arguments: Mapping[str, Json]
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     home: str
     programs: Mapping[str, str]
     capture: Capture | None = None

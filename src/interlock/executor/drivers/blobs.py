@@ -13,6 +13,7 @@ from interlock.artifact.channel_pb2 import Blob, StepCall, StepReturn, WantBlob
 from interlock.executor.work import DriverError
 
 PART: Final = 1 << 20
+MAX_BLOB: Final = 256 << 20
 
 
 class Blobs:
@@ -26,6 +27,8 @@ class Blobs:
         """Hand over an open file's content, once per digest; raises ``DriverError`` where it is not ``digest``."""
         if digest in self._sent:
             return
+        if size > MAX_BLOB:
+            raise DriverError("snapshot.too_large", f"a file of more than {MAX_BLOB} bytes has no snapshot")
         found = hashlib.sha256()
         for number in range(max(1, -(-size // PART))):
             data = os.pread(descriptor, min(PART, size - number * PART), number * PART)

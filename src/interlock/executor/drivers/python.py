@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from interlock.artifact.action import Effect, Endpoint
@@ -30,7 +30,7 @@ _MAX_TEXT = 2000
 class Context:
     """What a user's function is given besides its arguments; ``deadline`` in ``time.monotonic`` seconds."""
 
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     deadline: float
     key: str
     endpoints: tuple[Endpoint, ...]

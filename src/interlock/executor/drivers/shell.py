@@ -91,8 +91,8 @@ def _inside(work: Work, private: str) -> ExitStack:
 
 
 def _environment(work: Work, program: str, private: str) -> Mapping[str, str]:
-    environ = {"PATH": ":".join(FOLDERS), "LANG": "C.UTF-8", "HOME": private, "TMPDIR": private, "TZ": "UTC"}
-    environ.update(work.secrets)
+    fixed = {"PATH": ":".join(FOLDERS), "LANG": "C.UTF-8", "HOME": private, "TMPDIR": private, "TZ": "UTC"}
+    environ = {**work.secrets, **fixed}
     if os.path.basename(program) == "git":  # noqa: PTH119 - a name, not a file
         return git.environment(program, environ, work.remaining())
     return environ
