@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 REGION = "us-east-1"
-HOST = "localhost"
+HOST = "127.0.0.1"
 POLL_SECONDS = 0.5
 
 

@@ -19,7 +19,7 @@ from interlock.artifact.channel_pb2 import (
     StartExecution,
     StepOutcome,
 )
-from interlock.artifact.errors import ChannelError, StateError
+from interlock.artifact.errors import ChannelError, IntegrityError, StateError
 from interlock.artifact.grant import public_key
 from interlock.artifact.receipt import Outcome, Receipt
 from interlock.artifact.verdict import Decision
@@ -111,7 +111,8 @@ class Execution:
             event = Event.EXPIRE if code == "plan.expired" else Event.REVOKE
             core.record("revoke", row.task, row.digest, b"", code=code)
             core.store.advance(row.digest, event, stopped=code)
-            raise StateError(code, "the plan is no longer what was approved", hint="propose it again")
+            kind = IntegrityError if code == "plan.altered" else StateError
+            raise kind(code, "the plan is no longer what was approved", hint="propose it again")
         sealed = seal(core, row.plan, row.task)
         core.record("grant", row.task, row.digest, sealed.grant)
         core.store.use_approvals(row.digest)

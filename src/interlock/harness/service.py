@@ -77,7 +77,7 @@ class Harness:
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
         egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared))
-        stepper = Stepper(self.core, self.supervisor, egress, self.watch)
+        self.stepper = stepper = Stepper(self.core, self.supervisor, egress, self.watch)
         self._proposals = Proposals(self.core, unattended=unattended)
         self._observer = Observer(self.core, self._proposals, stepper)
         self._approvals = Approvals(self.core)
@@ -153,6 +153,10 @@ class Harness:
     def answer(self, task_id: str, strategy: str, digest: str) -> Outcome:
         """Let a planner write the unverified answer from what a plan's steps returned."""
         return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
+
+    def drill(self, task_id: str, source: bytes) -> tuple[Outcome, str]:
+        """Play a planner that was taken over: ``source`` runs where its code would; what it tried is an incident."""
+        return self._session(task_id, "file", _nobody, lambda _: ()).drill(source)
 
     def results(self, digest: str) -> tuple[Result, ...]:
         """What became of a plan's steps."""

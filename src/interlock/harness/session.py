@@ -9,6 +9,7 @@ protocol, or a forbidden system call, is a separation violation and ends the ses
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -38,7 +39,9 @@ from interlock.harness.core import Core, text_digest
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer
 from interlock.harness.proposals import Decided, Proposals
+from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
+from interlock.harness.supervisor_script import hand_over
 from interlock.harness.watch import Incident, Watch
 
 PLANNER_SILENCE_SECONDS = 60.0
@@ -102,6 +105,20 @@ class Session:
         self._core.store.receive(self._task_id, join_all(labels))
         begin = Begin(phase=Begin.ANSWER, task=codec.encode(self._task()), strategy=self._strategy, results=results)
         return self._run(begin)
+
+    def drill(self, source: bytes) -> tuple[Outcome, str]:
+        """Run a script where the planner's code would run, as a planner that was taken over; what it printed."""
+        child = self._parts.supervisor.start("planner", JailSpec(mode="script"), pipes=True)
+        try:
+            hand_over(child, ["drill"], source)
+            printed = b"".join(_drain(pipe) for pipe in (child.stdout, child.stderr))
+            child.wait(PLANNER_SILENCE_SECONDS)
+            tried = self._tried(child)
+        finally:
+            child.close()
+        if tried:
+            self._violated("separation.syscall", tried)
+        return self._outcome, printed.decode("utf-8", "replace")
 
     def _run(self, begin: Begin) -> Outcome:
         child = self._parts.supervisor.start("planner")
@@ -227,6 +244,14 @@ class Session:
     def _violated(self, code: str, detail: str) -> None:
         self._outcome.violated = True
         self._parts.watch.report(Incident(code=code, role="planner", task=self._task_id, detail=detail))
+
+
+def _drain(pipe: int) -> bytes:
+    """What comes out of a pipe, up to ``MAX_ANSWER`` bytes; the rest is read and dropped."""
+    kept = b""
+    while part := os.read(pipe, MAX_ANSWER):
+        kept = (kept + part)[:MAX_ANSWER]
+    return kept
 
 
 def as_result(step: str, iteration: int, outcome: str, value: Labelled) -> Result:
