@@ -140,8 +140,8 @@ def test_limits_hold(supervisor: Supervisor) -> None:
     done = confined(
         supervisor,
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-         "import textwrap\n"
-         f"exec(textwrap.dedent({source!r}))",
+        "import textwrap\n"
+        f"exec(textwrap.dedent({source!r}))",
         spec=spec,
     )
     assert done.out.splitlines() == ["memory", "File too large", "Too many open files"]

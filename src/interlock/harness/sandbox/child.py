@@ -80,7 +80,7 @@ def _life(orders: int, channel: int, world: World, identity: int | None) -> int:
         return 0
     bequest = BEQUESTS.decode(body)
     try:
-        if refusal := bequest.refusal or failure or _entry_refusal(world, bequest.spec):
+        if refusal := bequest.refusal or failure or _refusal(world, bequest.spec):
             raise SandboxError(*refusal)
         directories = _start(world, bequest, descriptors, reporting)
     except (OSError, InterlockError) as error:
@@ -108,9 +108,11 @@ def _prepare(orders: int, channel: int, world: World, identity: int | None) -> t
     return failure
 
 
-def _entry_refusal(world: World, spec: JailSpec) -> tuple[str, str] | None:
+def _refusal(world: World, spec: JailSpec) -> tuple[str, str] | None:
     if spec.mode == "serve" and world.entry_error:
         return "sandbox.entry", f"the {world.profile.role}'s code: {world.entry_error}"
+    if not world.namespaces and (spec.programs or spec.hosts):
+        return "sandbox.reduced", "without namespaces a step gets neither programs nor hosts"
     return None
 
 
@@ -120,7 +122,7 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: so
     trees = jail.take_outputs(descriptors, outputs=bequest.outputs)
     if world.namespaces:
         jail.attach_grants(bequest.targets, trees)
-    directories = {grant.path: os.open(grant.path, os.O_PATH | os.O_CLOEXEC) for grant in spec.paths}
+    directories = {grant.path: raw.hold(grant.path) for grant in spec.paths}
     listening = jail.listen_for(spec) if spec.hosts else []
     if spec.programs or spec.limits != Limits():
         jail.limit(profile, spec.limits, programs=bool(spec.programs))
@@ -138,8 +140,9 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: so
     socket.send_fds(reporting, [msgspec.msgpack.encode(Locked(canaries=len(watched)))], handed)
     reporting.detach()
     raw.call("close_range", CHANNEL + 1 + len(directories), 0xFFFF_FFFF, 0)
+    check = probes.refused_by_supervisor if notify else probes.refused
     for probe in watched:
-        if not probes.refused_by_supervisor(probe):
+        if not check(probe):
             os._exit(PROBE_PASSED)
     return directories
 

@@ -40,7 +40,7 @@ _AT_FDCWD: Final = -100
 _AT_EMPTY_PATH: Final = 0x1000
 _CLONE_TREE: Final = 0x1 | os.O_CLOEXEC | 0x8000  # OPEN_TREE_CLONE, AT_RECURSIVE
 _MOVE_FROM_EMPTY: Final = 0x4
-_RESOLVE: Final = 0x08 | 0x04 | 0x02  # BENEATH, NO_SYMLINKS, NO_MAGICLINKS
+_NO_LINKS: Final = 0x04 | 0x02  # RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS
 
 _NUMBERS: Final = table() if MACHINE in AUDIT_ARCH else {}
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
@@ -77,13 +77,17 @@ def bind(source: str, target: str, attributes: int = 0) -> None:
         _set_attributes(_AT_FDCWD, target, attributes, 0x8000)
 
 
+def hold(path: str, root: int = _AT_FDCWD) -> int:
+    """A descriptor of the place ``path`` below ``root``, reached through no link; opens nothing."""
+    return call("openat2", root, path.encode(), struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _NO_LINKS), 24)
+
+
 def detached(root: int, path: str, attributes: int, mapping: Callable[[tuple[int, int]], int | None]) -> int:
     """A detached bind of ``path`` below descriptor ``root``, no link followed.
 
     ``mapping`` gives, for the owner's ids, the user namespace that maps them, which this closes, or ``None``.
     """
-    how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE)
-    place = call("openat2", root, path.lstrip("/").encode(), how, 24)
+    place = hold(path.lstrip("/"), root)
     try:
         found = os.fstat(place)
         tree = call("open_tree", place, b"", _CLONE_TREE | _AT_EMPTY_PATH)
