@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -168,7 +170,13 @@ def test_erasing_one_payload(ledger: Ledger) -> None:
 def test_erasing_a_task(ledger: Ledger, tmp_path: Path) -> None:
     secret = b"correct horse battery staple"
     ledger.append([*story(), record("task", task="t2", payload=secret), record("task", task="t3", payload=secret)])
+    query = "SELECT wrapped FROM data_key WHERE idx = 7 UNION SELECT wrapped FROM task_key WHERE task = 't2'"
+    keys = [wrapped for (wrapped,) in ledger._writer._db.execute(query)]
+    before = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert all(key in before for key in keys)
     ledger.erase("t2", NOW)
+    after = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not any(key in after for key in keys)
     for index, erased in {7: True, 8: False, 0: False}.items():
         if erased:
             with pytest.raises(StateError, match=r"ledger\.erased"):
@@ -194,6 +202,27 @@ def test_equal_payloads_have_unequal_commitments(ledger: Ledger) -> None:
     first, second = ledger.entries()
     assert first.commitment != second.commitment
     assert leaf_of(first) != leaf_of(second)
+
+
+def test_a_reader_that_keeps_old_pages_alive_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append(story())
+    ledger._writer._db.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM leaf").fetchone()
+        with pytest.raises(StateError, match=r"ledger\.erase_lingers"):
+            ledger.erase("t1", NOW, 1)
+    ledger.erase("t1", NOW, 1)
+    assert ledger.verify().size == 9
+
+
+def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.append(numbered(1))
+    with pytest.raises(StateError, match=r"ledger\.closed"):
+        ledger.checkpoint()
+    with pytest.raises(StateError, match=r"ledger\."):
+        ledger.append(numbered(1))
 
 
 def test_files_are_private(ledger: Ledger, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from interlock.artifact import merkle
 from interlock.artifact.checkpoint import COSIGNATURE, Checkpoint
 from interlock.artifact.errors import IntegrityError, StateError
 from interlock.harness.ledger import Ledger
-from interlock.harness.ledger.witness import MAX_BODY, Witness, cosign, server
+from interlock.harness.ledger.witness import cosign
+from interlock.verify.witness import MAX_BODY, Witness, server
 from support.ledgers import KEY, ORIGIN, OTHER_KEY, numbered, open_ledger
 
 NAME = "witness.test/w1"
@@ -172,7 +173,7 @@ def test_the_conflict_names_its_media_type(url: str, ledger: Ledger) -> None:
 
 def test_as_a_process_of_its_own(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"w" * 32)
-    command = [sys.executable, "-m", "interlock.harness.ledger.witness", str(tmp_path / "memory")]
+    command = [sys.executable, "-m", "interlock.verify.witness", str(tmp_path / "memory")]
     command += ["--key", str(tmp_path / "key"), "--name", NAME, "--log", ledger.key.vkey]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

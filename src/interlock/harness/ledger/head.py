@@ -62,15 +62,3 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fdatasync(descriptor)
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """Replace a file in one piece, and wait until the folder says so on the disk."""
-    fresh = path.with_name(path.name + ".next")
-    write_durably(fresh, content)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -53,6 +53,8 @@ def storage_faults() -> Generator[None]:
     """Turn the faults of disk and database into errors with codes."""
     try:
         yield
+    except sqlite3.ProgrammingError as error:
+        raise StateError("ledger.closed", f"the ledger is closed: {error}") from error
     except (sqlite3.OperationalError, OSError) as error:
         hint = "free space or mend the disk, look at the tail, then try again"
         raise StateError("ledger.storage", f"the store failed: {error}", hint=hint) from error
@@ -158,8 +160,10 @@ class Tables:
             self._db.execute("DELETE FROM data_key WHERE idx = ?", (index,))
 
     def forget_deleted(self) -> None:
-        """Empty the write-ahead log, whose old frames may still hold what was deleted."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Empty the write-ahead log, whose old frames may hold what was deleted; ``StateError`` while it is read."""
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if cast("tuple[int, int, int]", busy)[0]:
+            raise StateError("ledger.erase_lingers", "readers keep old pages alive", hint="erase once more")
 
     def open_task_key(self, task: str, wrapped: bytes) -> bytes:
         """A task's key in the clear."""
