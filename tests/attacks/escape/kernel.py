@@ -109,11 +109,12 @@ KERNEL: dict[str, Attempt] = {
     "load a kernel module": not_shown('call("init_module", 0, 0, b"") == 0', because=_MACHINE_WIDE),
     "load another kernel": not_shown('call("kexec_load", 0, 0, 0, 0) == 0', because=_MACHINE_WIDE),
     "open a message queue": any_user("""
-        return call("mq_open", T["abstract"].encode(), os.O_CREAT | os.O_RDWR, 0o600, 0) >= 0
+        held = call("mq_open", T["abstract"].encode(), os.O_CREAT | os.O_RDWR, 0o600, 0)
+        return held >= 0 and call("mq_unlink", T["abstract"].encode()) == 0
     """),
-    "make shared memory": any_user('call("shmget", 0, 4096, 0o1600) >= 0'),
-    "make a semaphore": any_user('call("semget", 0, 1, 0o1600) >= 0'),
-    "make a System V queue": any_user('call("msgget", 0, 0o1600) >= 0'),
+    "make shared memory": any_user('call("shmctl", call("shmget", 0, 4096, 0o1600), 0, 0) == 0'),
+    "make a semaphore": any_user('call("semctl", call("semget", 0, 1, 0o1600), 0, 0) == 0'),
+    "make a System V queue": any_user('call("msgctl", call("msgget", 0, 0o1600), 0, 0) == 0'),
     "push characters into a terminal": not_shown(
         "fcntl.ioctl(0, 0x5412, b'x') == 0", because="the kernel may have the call switched off"
     ),
