@@ -13,6 +13,7 @@ import pytest
 from interlock.artifact import codec, snapshot
 from interlock.artifact.channel_pb2 import Ran, RunStep
 from interlock.artifact.snapshot import Snapshot
+from interlock.executor.drivers import restore as restore_driver
 from support.step_world import CATALOGUE, act, request, run_step
 
 DELETE, WRITE, MOVE = (CATALOGUE[f"files.{name}@1"] for name in ("delete", "write", "move"))
@@ -205,3 +206,21 @@ def test_differences_name_the_paths() -> None:
     other = msgspec.structs.replace(one, pages=((snapshot.SnapshotEntry(path="/a", kind="dir"),),))
     assert snapshot.differences(one, one) == ()
     assert snapshot.differences(one, other) == ("/a",)
+
+
+def test_a_change_during_the_restoration_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, root = Store(), tree(tmp_path)
+    before = taken(capture(tmp_path, store, "t"))
+    (root / "in" / "f").write_text("the effect")
+    after = taken(capture(tmp_path, store, "t"))
+    rebuild = restore_driver._rebuild
+
+    def meddling(*arguments: Any) -> None:
+        (root / "meanwhile").write_text("theirs")
+        rebuild(*arguments)
+
+    monkeypatch.setattr(restore_driver, "_rebuild", meddling)
+    ran = restore(tmp_path, store, before, after, path="t", recursive=True)
+    assert (ran.ok, ran.code, ran.effect_possible) == (False, "undo.incomplete", True)
+    assert codec.decode(ran.output, dict, data=True) == {"count": 1, "paths": [str(root / "meanwhile")]}
+    assert (root / "meanwhile").read_text() == "theirs"
