@@ -52,7 +52,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
     """Parse and check one statement; raises ``PolicyFileError``."""
     try:
         policy = _parse(statement.text)
-        notes = msgspec.convert(policy.get("annotations"), _Notes, strict=True)
+        notes = msgspec.convert(policy.get("annotations") or {}, _Notes, strict=True)
         conditions = json.dumps(policy["conditions"])
         asks, facts = _asks(conditions), _facts(conditions)
         Facts(facts, home=home, root=root)
@@ -74,8 +74,9 @@ def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:
 
 
 def _parse(text: str) -> dict[str, object]:
-    document = json.loads(cedarpy.policies_to_json_str(text))
-    cedarpy.PolicySet.from_json_str(json.dumps(document))  # Refuses what is nested too deeply.
+    raw = cedarpy.policies_to_json_str(text)
+    cedarpy.PolicySet.from_json_str(raw)  # Refuses what is nested too deeply.
+    document = json.loads(raw)
     policies = list(document["staticPolicies"].values())
     if len(policies) != 1 or document["templates"]:
         raise ValueError("a statement must be one policy without ?principal or ?resource")

@@ -22,6 +22,7 @@ Entry: TypeAlias = "tuple[dict[str, Plain], Mapping[str, int]]"
 _YAML_DEPTH = 8
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|[;()\[\]{}]|[^"/;()\[\]{}]+|.', re.DOTALL)
 _BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
+_TAG = "tag:yaml.org,2002:"
 _BOOLS = {"true": True, "false": False}
 
 
@@ -102,13 +103,13 @@ def _entry(file: str, node: yaml.Node) -> Entry:
 
 
 def _plain(file: str, node: yaml.Node) -> Plain:
-    line, text, kind = node.start_mark.line, str(node.value), node.tag.rpartition(":")[2]
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if key.tag.endswith(":str")]
+    line, text, kind = node.start_mark.line, str(node.value), node.tag.removeprefix(_TAG)
+    if isinstance(node, yaml.MappingNode) and kind == "map":
+        keys = [key.value for key, _ in node.value if key.tag == f"{_TAG}str"]
         if len(set(keys)) != len(node.value):
             _refuse(file, line, "a key that stands twice, or is no plain text, in the mapping that begins here")
         return {key.value: _plain(file, value) for key, value in node.value}
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.SequenceNode) and kind == "seq":
         return [_plain(file, item) for item in node.value]
     if kind == "str":
         return text
