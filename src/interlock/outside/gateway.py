@@ -31,6 +31,7 @@ MAX_TEXT: Final = 2 << 20
 _MAX_MESSAGES: Final = 1024
 _MAX_TOKENS: Final = 1 << 18
 _MAX_WAIT: Final = 30.0
+_MAX_ATTEMPTS: Final = 10
 _OK, _TOO_MANY, _INTERNAL = 200, 429, 500
 _UNKNOWN_WAY: Final = frozenset({400, 415, 422, 501})
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -131,7 +132,7 @@ class Gateway:
             answer = self._dialect.answer(reply.body)
             seen.input_tokens += answer.input_tokens
             seen.output_tokens += answer.output_tokens
-            if not others or self._fits(answer, way):
+            if self._fits(answer, way) or not others:
                 return _with_text(answer)
         raise AssertionError("the last way returns or raises")
 
@@ -147,14 +148,15 @@ class Gateway:
 
     def _fits(self, answer: Answer, way: Way) -> bool:
         """Whether to stay with this way: it was kept to, as far as the gateway can see; or it was once."""
-        if _is_json(answer.text):
+        if way != "text" and _is_json(answer.text):
             self._known = way
         return bool(answer.code) or (bool(answer.text) and way == self._known)
 
     async def _posted(self, ask: Ask, way: Way, seen: Generated, others: frozenset[int]) -> Reply:
         """Post until there is an answer that repeating would not better, or no attempt is left."""
-        for attempt in range(1, max(1, min(self._start.attempts, 10)) + 1):
-            last = attempt >= self._start.attempts
+        attempts = max(1, min(self._start.attempts, _MAX_ATTEMPTS))
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts
             try:
                 reply = await self._once(ask, way, seen)
             except reach.ReachError as error:
