@@ -31,7 +31,7 @@ def check_structure(
     finished: frozenset[str] = frozenset(),
     own: frozenset[str] = frozenset(),
 ) -> tuple[Reason, ...]:
-    """All breaches, in the proposal's order; none means that the shape is sound.
+    """All breaches in the proposal's order, then all words to raise; none means that nothing is wrong here.
 
     ``finished``: ids of the parent's finished steps, which references may name.  ``own``: texts of the principal
     (goal and values); a string equal to one of them is nobody's injection.
@@ -39,7 +39,6 @@ def check_structure(
     reasons: list[Reason] = []
     if len(proposal.steps) > max_steps:
         reasons.append(_denied("structure.too_many_steps"))
-    reasons += _raised(proposal.goal, own, "", "goal")
     earlier = finished
     ids: set[str] = set()
     for step in proposal.steps:
@@ -48,10 +47,9 @@ def check_structure(
         if step.id in RESERVED:
             reasons.append(_denied("structure.reserved_id", step.id))
         reasons += _order(step, earlier)
-        reasons += _words(step, own)
         ids.add(step.id)
         earlier |= {step.id}
-    return tuple(reasons)
+    return (*reasons, *_words(proposal, own))
 
 
 def _order(step: ProposedStep, earlier: frozenset[str]) -> Iterator[Reason]:
@@ -76,12 +74,25 @@ def _order(step: ProposedStep, earlier: frozenset[str]) -> Iterator[Reason]:
             yield _denied(error.code, step.id, field)
 
 
-def _words(step: ProposedStep, own: frozenset[str]) -> Iterator[Reason]:
-    """(2c), over every text of a step: arguments' names and literals, reason, privileges, change."""
-    yield from _raised(step.reason, own, step.id, "reason")
-    yield from _raised(" ".join([step.change, *(step.privileges or ())]), own, step.id, "privileges")
-    for field, expr in _expressions(step):
-        yield from _raised(_text(field, expr, own), own, step.id, field)
+def _words(proposal: Proposal, own: frozenset[str]) -> list[Reason]:
+    """(2c), over every text; all of them are first read as one, because nearly always nothing is found."""
+    texts = [found for found in _texts(proposal, own) if found[2] not in own]
+    if not suspicious("\n".join(text for _, _, text in texts)):
+        return []
+    return [
+        Reason(decision=Decision.STEP_UP, stage=2, code=code, step=step, field=field[:128])
+        for step, field, text in texts
+        for code in suspicious(text)
+    ]
+
+
+def _texts(proposal: Proposal, own: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+    """Step, field and text of all that the planner wrote: the names of arguments and their literals too."""
+    yield "", "goal", proposal.goal
+    for step in proposal.steps:
+        yield step.id, "reason", step.reason
+        yield step.id, "privileges", " ".join([step.change, *(step.privileges or ())])
+        yield from ((step.id, field, _text(field, expr, own)) for field, expr in _expressions(step))
 
 
 def _expressions(step: ProposedStep) -> Iterator[tuple[str, Json]]:
@@ -109,12 +120,6 @@ def _text(field: str, expr: Json, own: frozenset[str]) -> str:
 
 def _is_own(part: Json, own: frozenset[str]) -> bool:
     return isinstance(part, str) and part in own
-
-
-def _raised(text: str, own: frozenset[str], step: str, field: str) -> Iterator[Reason]:
-    if text not in own:
-        for code in suspicious(text):
-            yield Reason(decision=Decision.STEP_UP, stage=2, code=code, step=step, field=field[:128])
 
 
 def _denied(code: str, step: str = "", field: str = "") -> Reason:
