@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from interlock.artifact import checkpoint as notes
 from interlock.artifact import merkle
 from interlock.artifact.checkpoint import Checkpoint
 from interlock.artifact.entry import leaf_of, seal
 from interlock.artifact.errors import IntegrityError
+from interlock.harness.ledger import payloads
 from support.ledgers import KEY, NOW, ORIGIN, OTHER_KEY, numbered, open_ledger, record, story
 
 SIZE = 12
@@ -257,6 +259,21 @@ def test_a_running_ledger_notices_too(folder: Path, name: str) -> None:
         with pytest.raises(IntegrityError) as caught:
             ledger.verify()
         assert caught.value.code == ATTACKS[name].code
+
+
+def test_a_running_ledger_notices_another_signed_root(folder: Path) -> None:
+    with open_ledger(folder) as ledger:
+        ATTACKS["checkpoint with another root"].deed(folder)
+        with pytest.raises(IntegrityError, match=r"ledger\.root"):
+            ledger.verify()
+
+
+def test_a_payload_sealed_anew_by_whoever_holds_the_keys(folder: Path) -> None:
+    with open_ledger(folder) as ledger:
+        entry = ledger.entry(3)
+    box = AESGCM(b"k" * 32).encrypt(bytes(12), bytes(16) + b"another payload", bytes.fromhex(entry.commitment))
+    with pytest.raises(IntegrityError, match=r"ledger\.payload_altered"):
+        payloads.unseal(entry, box, b"k" * 32)
 
 
 BEHIND_ITS_BACK = (

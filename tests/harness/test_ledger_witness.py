@@ -43,7 +43,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     with server(witness(tmp_path / "witness")) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
+        thread = threading.Thread(target=serving.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{serving.server_port}"
         serving.shutdown()
@@ -87,6 +87,13 @@ def test_the_client_believes_only_the_witness_it_knows(ledger: Ledger, url: str)
     with pytest.raises(IntegrityError, match=r"note\.cosignatures"):
         cosign(ledger, url, stranger)
     assert ledger.cosigned() is None
+
+
+def test_a_witness_of_other_logs_refuses(url: str, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with open_ledger(tmp_path / "other", origin="other.test/log") as stranger, pytest.raises(StateError) as caught:
+        cosign(stranger, url, WITNESS_KEY)
+    assert caught.value.code == "witness.refused"
 
 
 def test_no_witness_is_a_fault_and_not_a_cosignature(ledger: Ledger) -> None:
@@ -151,7 +158,8 @@ def test_an_empty_log_can_be_cosigned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "length"), [("/", "5"), ("/add-checkpoint", str(MAX_BODY + 1)), ("/add-checkpoint", "x")]
+    ("path", "length"),
+    [("/", "5"), ("/add-checkpoint", str(MAX_BODY + 1)), ("/add-checkpoint", "x"), ("/add-checkpoint", "9" * 5000)],
 )
 def test_the_server_reads_no_more_than_it_must(url: str, path: str, length: str) -> None:
     connection = HTTPConnection(url.removeprefix("http://"), timeout=10)

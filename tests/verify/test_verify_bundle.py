@@ -167,6 +167,13 @@ def test_the_witnesses_head_counts_even_without_an_older_one(bundle: list[bytes]
         verify_bundle(bundle, [LOG], witnesses=[WITNESS_KEY], threshold=0)
 
 
+def test_an_older_checkpoint_of_another_log(bundle: list[bytes]) -> None:
+    other = notes.note_key("other.test/log", OTHER_KEY)
+    older = notes.sign_checkpoint(Checkpoint(origin=other.name, size=0, root=merkle.EMPTY_ROOT), OTHER_KEY)
+    with pytest.raises(IntegrityError, match=r"checkpoint\.origin"):
+        verify_bundle(bundle, [LOG, other], since=older)
+
+
 def test_no_key_verifies_nothing(bundle: list[bytes]) -> None:
     with pytest.raises(IntegrityError, match=r"note\.untrusted"):
         verify_bundle(bundle, [])
@@ -183,6 +190,8 @@ def test_the_command(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "11 entries lead to the signed root" in capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["consistentWith"] == 7
+    assert main([str(path), "--key", LOG.vkey]) == 0
+    assert "cosigned by" not in capsys.readouterr().out
     path.write_bytes(path.read_bytes().replace(b"STEP_UP", b"ALLOW", 1))
     assert main(arguments) == 5
     assert "bundle.root" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import http.server
 import os
+import re
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ from interlock.artifact.errors import IntegrityError
 
 MAX_BODY = 1 << 16
 TIMEOUT_SECONDS = 10
+_LENGTH = re.compile(r"[0-9]{1,8}")
 SIZE_TYPE = "text/x.tlog.size"
 
 
@@ -96,7 +98,7 @@ def server(witness: Witness, host: str = "127.0.0.1", port: int = 0) -> http.ser
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
-            if self.path != "/add-checkpoint" or not length.isdecimal() or int(length) > MAX_BODY:
+            if self.path != "/add-checkpoint" or not _LENGTH.fullmatch(length) or int(length) > MAX_BODY:
                 self.send_error(HTTPStatus.BAD_REQUEST)
                 return
             status, body = witness.add_checkpoint(self.rfile.read(int(length)), int(time.time()))

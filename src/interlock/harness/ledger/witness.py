@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import urllib.parse
 from http import HTTPStatus
 
@@ -13,6 +14,7 @@ from interlock.harness.ledger.store import Ledger
 
 MAX_ANSWER = 1 << 16
 TIMEOUT_SECONDS = 10
+_SIZE = re.compile(r"[0-9]{1,16}\n")
 
 
 def cosign(ledger: Ledger, url: str, witness: NoteKey) -> bytes:
@@ -23,7 +25,7 @@ def cosign(ledger: Ledger, url: str, witness: NoteKey) -> bytes:
     note = ledger.checkpoint()
     size = notes.open_checkpoint(note, [ledger.key]).size
     status, answer = _post(url, _request(ledger, 0, size, note))
-    if status == HTTPStatus.CONFLICT and answer.strip().isdecimal():
+    if status == HTTPStatus.CONFLICT and _SIZE.fullmatch(answer):
         old = int(answer)
         if old > size:
             raise IntegrityError("ledger.truncated", f"a witness saw {old} entries, here are {size}")
