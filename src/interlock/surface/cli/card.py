@@ -20,8 +20,11 @@ from interlock.surface.cli.words import MARKS, UNDO, automatic, count, meaning, 
 SCREEN = 23  # One line of a 24-line terminal is left for the cursor.
 FULL = 16_384
 _SENTENCES = 3
+_STRIP = 6
 _PLAIN = re.compile(r"[A-Za-z0-9@+][A-Za-z0-9._/@:+~-]*\Z|[/~.][A-Za-z0-9._/@:+~-]*\Z")
-_VALUE = 72
+_LIMITS = (72, 40, 24, 12)  # How much of a value a sentence shows; all of it stands with the arguments.
+_LINES = 3
+_GLUE = "\0"  # Holds the ending on one line; no visible text has it.
 
 Paint = Callable[[str, str], str]
 
@@ -47,25 +50,28 @@ def first_screen(card: Card, *, width: int = 80, paint: Paint = plain) -> list[s
 
 
 def headline(card: Card, *, width: int = 80, paint: Paint = plain) -> list[str]:
-    """One sentence of the harness for each step that asks, three at most."""
+    """One sentence of the harness for each step that asks, three at most, of three lines at most."""
     asking = card.asking
-    lines: list[str] = []
-    for step in asking[:_SENTENCES]:
-        text = f"{sentence(step)}. {_ending(step)}"
-        shown = wrap(text, width)
-        lines += [paint(line, "bold") for line in shown[:3]]
-        if len(shown) > 3:  # noqa: PLR2004 - three lines of a sentence; its values stand in full below
-            lines[-1] = paint(clip(shown[2], width - 16) + " (in full below)", "bold")
+    lines = [paint(line, "bold") for step in asking[:_SENTENCES] for line in _headline(step, width)]
     more = len(asking) - _SENTENCES
     return [*lines, f"And {count(more, 'step')} more that ask; see the plan."] if more > 0 else lines
 
 
-def sentence(step: StepView) -> str:
+def _headline(step: StepView, width: int) -> list[str]:
+    """The sentence and how it ends, with its values cut as far as it takes to fit."""
+    for limit in _LIMITS:
+        whole = _hang(f"{sentence(step, limit)}. {_ending(step).replace(' ', _GLUE)}", width)
+        if len(whole) <= _LINES:
+            return [line.replace(_GLUE, " ") for line in whole]
+    return [clip(_hang(sentence(step, _LIMITS[-1]), width)[0], width), f"  … {_ending(step)}"]
+
+
+def sentence(step: StepView, limit: int = _LIMITS[0]) -> str:
     """The manifest's sentence with the step's values, each quoted unless it is a plain name."""
-    return "".join(quoted(part) if index % 2 else part for index, part in enumerate(step.sentence))
+    return "".join(quoted(part, limit) if index % 2 else visible(part) for index, part in enumerate(step.sentence))
 
 
-def quoted(value: str, limit: int = _VALUE) -> str:
+def quoted(value: str, limit: int = _LIMITS[0]) -> str:
     """A value inside a sentence: it cannot end its own quotation, and a long one is cut with its length."""
     shown = visible(value).replace("“", "\\u{201C}").replace("”", "\\u{201D}")
     if cells(shown) > limit:
@@ -86,15 +92,19 @@ def _strip(card: Card, width: int, paint: Paint) -> list[str]:
     first = f"{MARKS[risk.reversibility]} {UNDO[risk.reversibility].upper()}"
     marks = [first]
     if risk.environment:
-        marks.append(f"▣ environment {visible(risk.environment)}")
-    marks += [f"◆ {does} {count(number, _thing(kind))}" for does, kind, number in risk.touches] or ["◆ touches nothing named"]
-    marks += [f"⇥ {label} data leaves → {clip(visible(where), 40)}" for label, where in risk.leaving] or ["⇥ nothing leaves"]
+        marks.append(f"▣ environment {clip(visible(risk.environment), 24)}")
+    leaving = [f"⇥ {label} data leaves → {clip(visible(where), 40)}" for label, where in risk.leaving]
+    marks += leaving or ["⇥ nothing leaves"]
+    touches = [f"◆ {does} {count(number, _thing(kind))}" for does, kind, number in risk.touches]
+    marks += touches or ["◆ touches nothing named"]
     marks.append(f"¤ costs at most {risk.cost:,} minor units" if risk.cost else "¤ costs nothing")
-    marks += [f"⚿ secret {visible(name)} for {span(length)}" for name, length in risk.secrets] or ["⚿ no secret"]
+    secrets = [f"⚿ secret {clip(visible(name), 32)} for {span(length)}" for name, length in risk.secrets]
+    marks += secrets or ["⚿ no secret"]
     lines = _flow(marks, width)
-    shown = lines if len(lines) <= 4 else [*lines[:3], f"… and {count(len(marks), 'mark')} in all; see --json"]  # noqa: PLR2004
+    if len(lines) > _STRIP:
+        lines = [*lines[: _STRIP - 1], f"… {count(len(marks), 'mark')} in all: interlock plan show --json"]
     tone = {"cannot be undone": "danger", "changes nothing": "good"}.get(UNDO[risk.reversibility], "warn")
-    return [line.replace(first, paint(first, tone), 1) for line in shown]
+    return [lines[0].replace(first, paint(first, tone), 1), *lines[1:]]
 
 
 def _flow(marks: list[str], width: int) -> list[str]:
@@ -126,11 +136,16 @@ def _effect(card: Card, width: int, room: int, paint: Paint) -> list[str]:
     if len(body) <= left:
         return lines + body
     hidden = len(body) - left + 1
-    return [*lines, *body[: left - 1], f"… {count(hidden, 'line')} more: interlock plan preview {card.digest[:12]}"]
+    more = clip(f"… {count(hidden, 'line')} more: interlock plan preview {card.digest[:12]}", width)
+    return [*lines, *body[: left - 1], more]
 
 
 def _probed(effect: Effect, named: bool, width: int, paint: Paint) -> Iterator[str]:
-    words = {"diff": "changes, - now, + then", "absent": "nothing is there yet; this would be", "text": "what is there now"}
+    words = {
+        "diff": "changes, - now, + then",
+        "absent": "nothing is there yet; this would be",
+        "text": "what is there now",
+    }
     label = "" if effect.label == CLEAN else f" · {_label(effect.label)}"
     if named or effect.kind != "diff" or label:
         yield clip(f"{effect.step + ': ' if named else ''}{words.get(effect.kind, effect.kind)}{label}", width)
@@ -157,7 +172,7 @@ def _rest(card: Card, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _why_you(card: Card, width: int, paint: Paint) -> Iterator[str]:
-    yield from wrap(f"{quoted(card.requester)} asked for: {quoted(card.goal, 400)}", width)
+    yield from _hang(f"{quoted(card.requester)} asked for: {quoted(card.goal, 400)}", width)
     for cause in card.causes or (Cause(decision="STEP_UP", code="gate.no_reason"),):
         yield from _cause(cause, width)
     have = ", ".join(visible(name) for name in card.approvals) or "none yet"
@@ -178,15 +193,16 @@ def _cause(cause: Cause, width: int) -> Iterator[str]:
     yield from _hang(text, width)
     instead = automatic(cause.code)
     if instead:
-        yield from _hang(f"  automatic with: {instead}", width)
+        yield from ("  " + line for line in wrap(f"automatic: {instead}", width - 2))
 
 
 def _arguments(step: StepView, width: int, paint: Paint) -> Iterator[str]:
     yield f"{step.id} · {visible(step.action)}" + ("" if step.arguments else " · no arguments")
     for argument in step.arguments:
         untrusted = argument.label.untrusted
-        flag = "  ⚠ UNTRUSTED" if untrusted else ""
-        yield clip(f"  {visible(argument.name)}: {visible(argument.origin)} · {_label(argument.label)}{flag}", width)
+        flag = " ⚠ UNTRUSTED" if untrusted else ""
+        text = f"  {visible(argument.name)}{flag}: {visible(argument.origin)} · {_label(argument.label)}"
+        yield from _hang(text, width)
         for line in _full(argument, width - 4):
             yield "  │ " + (paint(line, "untrusted") if untrusted else line)
 
@@ -230,7 +246,11 @@ def _planner(card: Card, width: int) -> list[str]:
 
 def _clock(card: Card, width: int, paint: Paint) -> Iterator[str]:
     left = card.expires_at - card.now
-    text = f"Silence is denial: expires {moment(card.expires_at)}, in {span(left)}." if left > 0 else "Expired: denied by silence."
+    text = (
+        f"Silence is denial: expires {moment(card.expires_at)}, in {span(left)}."
+        if left > 0
+        else "Expired: denied by silence."
+    )
     yield paint(text, "warn")
     yield f"plan   sha256:{card.digest}" if width >= 78 else card.digest  # noqa: PLR2004 - a digest has 64 cells
     yield f"verify interlock plan show {card.digest[:12]} --verify && interlock ledger verify"
@@ -245,5 +265,6 @@ def _label(label: Label) -> str:
 
 
 def _hang(text: str, width: int) -> list[str]:
-    first, *more = wrap(text, width - 2)
-    return [first, *("  " + line for line in more)]
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    first, *more = wrap(text.lstrip(" "), width - 2 - len(indent))
+    return [indent + first, *(f"{indent}  {line}" for line in more)]

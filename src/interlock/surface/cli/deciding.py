@@ -48,8 +48,10 @@ def show(harness: Harness, digest: str, person: str) -> Shown:
         raise StateError("approval.not_pending", f"the plan is {row.status.value}", hint=_instead(row))
     harness.preview(row.digest)
     row = harness.core.store.plan(row.digest)
-    if row.manifests != manifests_digest(harness.core.catalogue, tuple(step.action for step in row.plan.steps)):
-        raise IntegrityError("approval.manifests", "an action's manifest has changed since the plan was judged", hint="propose it again")
+    if row.manifests != manifests_digest(harness.core.digests, tuple(step.action for step in row.plan.steps)):
+        raise IntegrityError(
+            "approval.manifests", "an action's manifest has changed since the plan was judged", hint="propose it again"
+        )
     return Shown(row, card_of(harness.core, row, viewer=person))
 
 
@@ -65,7 +67,8 @@ def question(console: Console, card: Card) -> tuple[Word | None, str]:
     console.say("")
     for line in page.headline(card):
         console.say(line, "bold")
-    answer = console.ask(f"Type {page.quoted(card.challenge)} to approve once, deny to deny, or nothing to leave it:")
+    console.say(f"Type the line below to approve once, deny to deny, nothing to leave it:\n  {visible(card.challenge)}")
+    answer = console.ask(">")
     if answer == visible(card.challenge):
         return "approve", ""
     if answer != "deny":
@@ -77,7 +80,7 @@ def question(console: Console, card: Card) -> tuple[Word | None, str]:
 def confirmed(card: Card, typed: str) -> None:
     """Hold ``--confirm`` to what the question would ask for; raises a usage error."""
     if typed != visible(card.challenge):
-        raise click.UsageError(f"--confirm must be {page.quoted(card.challenge)}: the name of what this is about")
+        raise click.UsageError(f"--confirm must be exactly: {visible(card.challenge)}")
 
 
 def submit(harness: Harness, shown: Shown, word: Word, person: str, reason: str) -> Status:

@@ -46,6 +46,14 @@ _BY_CODE = (
     ("scope.", Exit.DENIED),
     ("policy.denied", Exit.DENIED),
     ("task.frozen", Exit.HALTED),
+    ("manifest.changed", Exit.HALTED),
+    ("policy.changed", Exit.HALTED),
+    ("plan.altered", Exit.INTEGRITY),
+    ("plan.pending", Exit.PENDING),
+    ("plan.deferred", Exit.PENDING),
+    ("plan.denied", Exit.DENIED),
+    ("plan.halted", Exit.HALTED),
+    ("plan.revoked", Exit.HALTED),
     ("plan.expired", Exit.HALTED),
     ("run.stopped", Exit.HALTED),
     ("undo.", Exit.HALTED),
@@ -87,11 +95,7 @@ def why(error: BaseException) -> str:
 def block(error: InterlockError | SeparationViolation) -> str:
     """What happened, why, and what to do next, with the code; no character of it can deceive."""
     hint = getattr(error, "hint", "") or "run: interlock doctor"
-    return (
-        f"error: {visible(error.message)}  [{visible(error.code)}]\n"
-        f"  why:  {why(error)}\n"
-        f"  next: {visible(hint)}"
-    )
+    return f"error: {visible(error.message)}  [{visible(error.code)}]\n  why:  {why(error)}\n  next: {visible(hint)}"
 
 
 def document(error: InterlockError | SeparationViolation) -> dict[str, object]:

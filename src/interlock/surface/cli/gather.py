@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from interlock.artifact import codec
@@ -24,8 +24,9 @@ from interlock.decide.flow import static_view
 from interlock.decide.life import Status
 from interlock.decide.policy import RuleOrigin
 from interlock.decide.references import dependencies, is_literal
-from interlock.decide.resources import Touched, touched
+from interlock.decide.resources import Touched
 from interlock.harness.core import Core
+from interlock.harness.minting import known_resources
 from interlock.harness.observing import Preview
 from interlock.harness.proposals import Proposals
 from interlock.harness.store import PlanRow
@@ -57,7 +58,9 @@ class _Seen:
 def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
     """The page of one plan; raises ``IntegrityError`` where the stored plan is not the one its digest names."""
     if hashlib.sha256(row.doc).hexdigest() != row.digest:
-        raise IntegrityError("plan.altered", "the stored plan is not the one its digest names", hint="interlock ledger verify")
+        raise IntegrityError(
+            "plan.altered", "the stored plan is not the one its digest names", hint="interlock ledger verify"
+        )
     plan, task, now = row.plan, core.store.task(row.task).task, core.clock()
     evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task))
     seen = list(_seen(plan, evidence))
@@ -201,9 +204,9 @@ def _argument(name: str, value: Json, seen: _Seen, evidence: Evidence) -> view.A
     label = seen.flow.labels.get(name, STRICTEST) if seen.flow else STRICTEST
     known = is_literal(value)
     origin = "in the task's own words" if known and _own_words(value, evidence) else "written by the planner"
-    return view.ArgumentView(
-        name=name, text=_text(value), origin=origin if known else f"computed when it runs, {_from(value)}", known=known, label=label
-    )  # fmt: skip
+    if not known:
+        origin = f"computed when it runs, {_from(value)}"
+    return view.ArgumentView(name=name, text=_text(value), origin=origin, known=known, label=label)
 
 
 def _own_words(value: Json, evidence: Evidence) -> bool:
@@ -279,7 +282,9 @@ def _changes(core: Core, plan: Plan) -> Iterator[str]:
     yield from (f"{name} is new" for name in after.keys() - before.keys())
     yield from (f"{name} is gone" for name in before.keys() - after.keys())
     for name in sorted(before.keys() & after.keys()):
-        fields = [field for field in Step.__struct_fields__ if getattr(before[name], field) != getattr(after[name], field)]
+        fields = [
+            field for field in Step.__struct_fields__ if getattr(before[name], field) != getattr(after[name], field)
+        ]
         if fields:
             yield f"{name} has another {', '.join(fields)}"
 
@@ -308,12 +313,11 @@ def _targets(core: Core, plan: Plan) -> Iterator[tuple[str, str]]:
     for step in plan.steps:
         manifest = core.catalogue.get(step.action)
         if manifest is not None:
-            yield from ((manifest.name, resource.key) for resource in _known(core, manifest, step.arguments))
+            yield from ((manifest.name, resource.key) for resource in _known(core, step))
 
 
-def _known(core: Core, manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[Touched, ...]:
-    values = {name: value for name, value in arguments.items() if is_literal(value)}
+def _known(core: Core, step: Step) -> tuple[Touched, ...]:
     try:
-        return touched(manifest, values, root=core.site.root, home=core.site.home)
+        return known_resources(core, step)
     except InterlockError:
         return ()

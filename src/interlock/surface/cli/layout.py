@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from interlock.surface.cli.visible import visible
+
+_PARTS = re.compile(r"\\u\{[0-9A-F]{4,6}\}|.", re.DOTALL)
 
 
 def cells(text: str) -> int:
@@ -32,15 +35,17 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def cut(text: str, width: int) -> list[str]:
-    """Lines of at most ``width`` cells, broken anywhere; never an empty list."""
-    if text.isascii():
+    """Lines of at most ``width`` cells, broken anywhere but inside ``\\u{…}``; never an empty list."""
+    if text.isascii() and "\\u{" not in text:
         return [text[start : start + width] for start in range(0, len(text), width)] or [""]
-    lines, line, used = [], "", 0
-    for char in text:
-        if used + _width(char) > width:
+    lines: list[str] = []
+    line, used = "", 0
+    for part in _PARTS.findall(text):
+        needed = cells(part)
+        if used + needed > width:
             lines.append(line)
             line, used = "", 0
-        line, used = line + char, used + _width(char)
+        line, used = line + part, used + needed
     return [*lines, line]
 
 
@@ -49,9 +54,9 @@ def clip(text: str, width: int) -> str:
     return text if cells(text) <= width else cut(text, width - 1)[0] + "…"
 
 
-def pad(text: str, width: int) -> str:
-    """The text with spaces up to ``width`` cells."""
-    return text + " " * max(0, width - cells(text))
+def pad(text: str, width: int, fill: str = " ") -> str:
+    """The text with ``fill`` up to ``width`` cells."""
+    return text + fill * max(0, width - cells(text))
 
 
 def box(title: str, lines: Iterable[str], width: int) -> list[str]:
@@ -63,7 +68,7 @@ def box(title: str, lines: Iterable[str], width: int) -> list[str]:
 
 def rule(title: str, width: int) -> str:
     """A section's head."""
-    return f"── {title} " + "─" * max(0, width - 4 - cells(title))
+    return pad(clip(f"── {title} ", width), width, "─")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def workspace() -> Workspace:
 
 
 @contextmanager
-def reading() -> Iterator[Core]:
+def reading() -> Generator[Core]:
     """The workspace's state, to look at; no process is started."""
     from interlock.harness.core import Core
 
@@ -44,7 +44,7 @@ def reading() -> Iterator[Core]:
 
 
 @contextmanager
-def acting(*, unsafe: bool = False, unattended: bool = False) -> Iterator[Harness]:
+def acting(*, unsafe: bool = False, unattended: bool = False) -> Generator[Harness]:
     """The whole harness; a crash's leftovers are settled and told."""
     from interlock.harness.service import Harness
 
@@ -52,7 +52,7 @@ def acting(*, unsafe: bool = False, unattended: bool = False) -> Iterator[Harnes
         console().warn("UnsafeReducedSandbox: a missing layer is accepted; receipts say so")
     with Harness(workspace(), unattended=unattended, unsafe_reduced=unsafe) as harness:
         for digest in harness.recovered:
-            console().warn(f"plan {digest[:12]} was running when the harness ended; it is halted: interlock plan show {digest[:12]}")
+            console().warn(f"plan {digest[:12]} was cut off and is halted: interlock plan show {digest[:12]}")
         yield harness
 
 
@@ -74,7 +74,9 @@ def identifier(name: str) -> str:
     try:
         found: str = msgspec.convert(name, Identifier, strict=True)
     except msgspec.ValidationError:
-        raise ConfigurationError("keys.name", "a name has letters, digits and ._:@+-, at most 128", hint="choose another") from None
+        raise ConfigurationError(
+            "keys.name", "a name has letters, digits and ._:@+-, at most 128", hint="choose another"
+        ) from None
     return found
 
 

@@ -57,7 +57,7 @@ def verdict_text(verdict: Verdict) -> str:
             lines.append(f"  {reason.decision.value:8} {place}{meaning(reason.code)} [{visible(reason.code)}{rule}]")
     instead = {automatic(reason.code) for reason in verdict.reasons if reason.decision is verdict.decision} - {""}
     if verdict.decision is not Decision.ALLOW and instead:
-        lines.append(f"  would pass with: {'; '.join(sorted(instead))}")
+        lines.append(f"  would pass {'; '.join(sorted(instead))}")
     return "\n".join(lines)
 
 
@@ -70,7 +70,9 @@ def decided_data(decided: Decided) -> dict[str, object]:
 def decided_text(decided: Decided) -> str:
     """A decision for a person."""
     text = verdict_text(decided.verdict)
-    return f"plan {decided.digest}\nstatus {decided.status.value}\n{text}" if decided.digest and decided.status else text
+    return (
+        f"plan {decided.digest}\nstatus {decided.status.value}\n{text}" if decided.digest and decided.status else text
+    )
 
 
 def next_command(row: PlanRow) -> str:

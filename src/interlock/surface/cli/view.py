@@ -123,4 +123,5 @@ class Card(View, frozen=True, kw_only=True):
     def challenge(self) -> str:
         """What a person types to approve: the resource's name for what cannot be undone, else the word."""
         steps = [step for step in self.steps if step.reversibility is Reversibility.IRREVERSIBLE and not step.finished]
-        return next((step.target for step in steps if step.target), "") or ("irreversible" if steps else "approve")
+        name = next((step.target for step in steps if step.target), "") or ("irreversible" if steps else "approve")
+        return f"approve {name}" if steps and name in {"approve", "deny"} else name

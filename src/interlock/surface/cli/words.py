@@ -6,7 +6,7 @@ that is not known stands for itself: an unknown reason is shown, never hidden.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 from interlock.artifact.action import Effect, Reversibility
 
@@ -76,6 +76,9 @@ _MEANINGS = {
     "policy.denied": "a rule of the workspace forbids it",
     "policy.error": "the policy could not be evaluated, and an error is a denial",
     "policy.no_permit": "no rule of the workspace allows it",
+    "policy.permitted_open": "a rule allows it; what it touches is decided on again when it is known",
+    "policy.permitted": "a rule allows it",
+    "policy.evidence": "a rule has noted it",
     "policy.resource_not_canonical": "what it touches has no canonical name",
     "policy.unattended": "a rule asks for a person, and nobody is there",
     "policy.": "the workspace's policy",
@@ -85,20 +88,21 @@ _MEANINGS = {
     "scope.dimension": "it lies outside the task's or the principal's scope",
     "scope.path": "the path lies outside the workspace's roots",
     "structure.embedded_plan": "an argument holds text that looks like a plan",
+    "structure.sound": "the plan is built as plans are",
     "structure.redefines": "an argument holds text that reads like orders",
     "structure.": "the plan is not built as plans are",
     "task.frozen": "an incident froze the task",
 }
 _AUTOMATIC = {
-    "budget.rate": "waiting until the rate is free again",
-    "budget.": "a larger budget, set by the principal",
-    "effects.opaque": "a narrower action, whose effects its manifest states",
-    "floor.blast_radius": "a plan that destroys fewer things",
-    "floor.": "nothing: the floor is not switched off by any rule",
-    "flow.untrusted": "a value that the task's own text or a principal supplies",
-    "flow.": "a plan that keeps such data away from this step",
-    "policy.": "another rule; its owner can change it",
-    "structure.": "a plan without such text in its arguments",
+    "budget.rate": "after waiting until the rate is free again",
+    "budget.": "with a larger budget, set by the principal",
+    "effects.opaque": "with a narrower action, whose effects its manifest states",
+    "floor.blast_radius": "with a plan that destroys fewer things",
+    "floor.": "never; no rule switches the floor off",
+    "flow.untrusted": "with a value that the task's own text or a principal supplies",
+    "flow.": "with a plan that keeps such data away from this step",
+    "policy.": "with another rule; its owner can change it",
+    "structure.": "with a plan without such text in its arguments",
 }
 
 
@@ -108,7 +112,7 @@ def meaning(code: str) -> str:
 
 
 def automatic(code: str) -> str:
-    """What would have made it pass without a person; empty where nothing can be said."""
+    """When it would pass without a person; empty where nothing can be said."""
     return _longest(_AUTOMATIC, code)
 
 
@@ -123,7 +127,7 @@ def span(milliseconds: int) -> str:
 
 def moment(at: int) -> str:
     """A time (milliseconds since the epoch) to the minute, in UTC."""
-    return datetime.datetime.fromtimestamp(at / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return dt.datetime.fromtimestamp(at / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def count(number: int, thing: str) -> str:

@@ -76,9 +76,9 @@ def _text(manifest: Manifest) -> str:
     lines = [
         f"{visible(manifest.reference)}  sha256:{codec.digest(manifest)}",
         f"sentence  {visible(manifest.sentence)}",
-        f"effect    {manifest.effect}, {UNDO[manifest.reversibility]}{', ' if flags else ''}{', '.join(flags)}",
+        f"effect    {manifest.effect}, {UNDO[manifest.reversibility]}{''.join(f', {flag}' for flag in flags)}",
         f"touches   {visible(touches)}",
         f"secrets   {visible(', '.join(manifest.secrets)) or 'none'}",
-        f"driver    {manifest.driver.name} {visible(manifest.driver.operation)} {visible(' '.join(manifest.driver.argv))}".rstrip(),
+        f"driver    {manifest.driver.name} {visible(' '.join((manifest.driver.operation, *manifest.driver.argv)))}",
     ]
     return "\n".join([*lines, "", table(("ARGUMENT", "TYPE", "DECIDES", "", "MEANING"), arguments)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -51,7 +52,9 @@ def doctor(no_probes: bool, unsafe: bool) -> int:
     for check in _checks(no_probes, unsafe):
         found.append(check)
         if not out.json:
-            click.echo(f"{out.paint(f'{check.state:4}', _TONES[check.state])}  {check.area:9} {check.text}", color=_colour(out))
+            click.echo(
+                f"{out.paint(f'{check.state:4}', _TONES[check.state])}  {check.area:9} {check.text}", color=_colour(out)
+            )
     failed = sum(check.state == "FAIL" for check in found)
     warned = sum(check.state == "warn" for check in found)
     data = {"checks": [msgspec.to_builtins(check) for check in found], "holds": failed == 0}
@@ -82,8 +85,14 @@ def _checks(no_probes: bool, unsafe: bool) -> Iterator[Check]:
         yield Check(area="state", state="FAIL", text=visible(str(error)))
         return
     try:
-        for area, check in (("ledger", _ledger), ("policy", _policy), ("gate", _canary), ("people", _people), ("model", _model)):
-            yield from _guarded(area, lambda check=check: check(core))
+        for area, check in (
+            ("ledger", _ledger),
+            ("policy", _policy),
+            ("gate", _canary),
+            ("people", _people),
+            ("model", _model),
+        ):
+            yield from _guarded(area, functools.partial(check, core))
         yield from _incidents(core)
     finally:
         core.close()
@@ -147,11 +156,17 @@ def _canary(core: Core) -> Iterator[Check]:
     outside = _judged(core, str(Path.home() / ".ssh" / "id_rsa"))
     inside = _judged(core, str(core.workspace.folder / ".env"))
     for path, verdict, state in (("~/.ssh/id_rsa", outside, "FAIL"), (".env of the workspace", inside, "warn")):
-        grounds = [reason.code for reason in verdict.reasons if reason.decision is Decision.DENY and reason.stage in {4, 5, 7}]
+        grounds = [
+            reason.code for reason in verdict.reasons if reason.decision is Decision.DENY and reason.stage in {4, 5, 7}
+        ]
         if verdict.decision is Decision.DENY and grounds:
             yield Check(area="gate", state="ok", text=f"reading {path} is denied ({', '.join(dict.fromkeys(grounds))})")
         else:
-            yield Check(area="gate", state="FAIL" if state == "FAIL" else "warn", text=f"reading {path} is {verdict.decision.value}")
+            yield Check(
+                area="gate",
+                state="FAIL" if state == "FAIL" else "warn",
+                text=f"reading {path} is {verdict.decision.value}",
+            )
 
 
 def _judged(core: Core, path: str) -> Verdict:
@@ -163,14 +178,20 @@ def _judged(core: Core, path: str) -> Verdict:
 def _people(core: Core) -> Iterator[Check]:
     keys = core.keys.keyring.candidates("approver", core.clock())
     if not keys:
-        yield Check(area="people", state="FAIL", text="nobody can approve: interlock keys new NAME, interlock keys trust FILE")
+        yield Check(
+            area="people", state="FAIL", text="nobody can approve: interlock keys new NAME, interlock keys trust FILE"
+        )
         return
     yield Check(area="people", state="ok", text=f"approvers: {visible(', '.join(sorted({key.owner for key in keys})))}")
     owners = {key.owner for key in keys}
-    here = [path.stem for path in approver_folder().glob("*.key") if path.stem in owners and path.stat().st_uid == os.geteuid()]
+    here = [
+        path.stem
+        for path in approver_folder().glob("*.key")
+        if path.stem in owners and path.stat().st_uid == os.geteuid()
+    ]
     if here:
         names = visible(", ".join(sorted(here)))
-        text = f"UnsafeSameUser: the signing key of {names} lies under the harness's own uid; whoever runs as it can approve"
+        text = f"UnsafeSameUser: the key of {names} lies under the harness's own uid: whoever runs as it can approve"
         yield Check(area="people", state="warn", text=text)
 
 
@@ -179,7 +200,9 @@ def _model(core: Core) -> Iterator[Check]:
     if not model.base_url or not model.name:
         yield Check(area="model", state="warn", text="none is configured: plans can only be handed in")
     elif model.key_secret and model.key_secret not in core.vault.names():
-        yield Check(area="model", state="FAIL", text=f"the secret {visible(model.key_secret)} is missing: interlock secrets set")
+        yield Check(
+            area="model", state="FAIL", text=f"the secret {visible(model.key_secret)} is missing: interlock secrets set"
+        )
     else:
         yield Check(area="model", state="ok", text=f"{visible(model.name)} at {visible(model.base_url)}")
 
@@ -187,4 +210,8 @@ def _model(core: Core) -> Iterator[Check]:
 def _incidents(core: Core) -> Iterator[Check]:
     found = core.store.incidents(still_open=True)
     if found:
-        yield Check(area="incidents", state="warn", text=f"{count(len(found), 'incident')} open: interlock incidents list --open")
+        yield Check(
+            area="incidents",
+            state="warn",
+            text=f"{count(len(found), 'incident')} open: interlock incidents list --open",
+        )

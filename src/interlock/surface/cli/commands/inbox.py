@@ -97,7 +97,9 @@ def _said(out: Console, shown: Shown, word: str, status: Status) -> int:
     from interlock.surface.cli.outcome import next_command
 
     row = msgspec.structs.replace(shown.row, status=status)
-    out.data({"plan": row.digest, "word": word or None, "status": status.value}, f"plan {row.digest}\nstatus {status.value}")
+    out.data(
+        {"plan": row.digest, "word": word or None, "status": status.value}, f"plan {row.digest}\nstatus {status.value}"
+    )
     if next_command(row):
         out.say(f"next: {next_command(row)}")
     return Exit.OK if word == "deny" else status_exit(status)

@@ -28,7 +28,9 @@ def list_(still_open: bool) -> None:
     """All incidents, oldest first."""
     with reading() as core:
         found = core.store.incidents(still_open=still_open)
-    rows = [(one.id, moment(one.at), "closed" if one.closed_by else "OPEN", one.code, one.task, one.detail) for one in found]
+    rows = [
+        (one.id, moment(one.at), "closed" if one.closed_by else "OPEN", one.code, one.task, one.detail) for one in found
+    ]
     text = table(("NUMBER", "WHEN", "STATE", "CODE", "TASK", "DETAIL"), rows) if rows else "no incident"
     console().data({"incidents": [msgspec.to_builtins(one) for one in found]}, text)
 
@@ -65,4 +67,6 @@ def _authenticated(core: Core, who: str) -> None:
     signer = own_signer(approver_folder(), who, create=False)
     known = {key.id: key.owner for key in core.keys.keyring.candidates("approver", core.clock())}
     if known.get(signer.id) != who:
-        raise SignatureError("signature.untrusted", f"the key of {who} is no approver's here", hint="run: interlock keys list")
+        raise SignatureError(
+            "signature.untrusted", f"the key of {who} is no approver's here", hint="run: interlock keys list"
+        )

@@ -18,7 +18,9 @@ _ROLES = ("planner", "executor", "step", "analyst", "gateway", "proxy", "notifie
 
 
 @click.command(cls=Leaf, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--as", "role", type=click.Choice(_ROLES), default="planner", show_default=True, help="Whose confinement.")
+@click.option(
+    "--as", "role", type=click.Choice(_ROLES), default="planner", show_default=True, help="Whose confinement."
+)
 @click.option("--plan", metavar="PLAN", help="With --as step: the plan whose grant it gets.")
 @click.option("--step", metavar="STEP", help="And the step.")
 @reduced

@@ -45,7 +45,10 @@ def list_() -> None:
     """The keyring: whose word counts, in which role, from when until when."""
     with reading() as core:
         found, now = core.keys.keyring.keys, core.clock()
-    rows = [(key.id[:16], key.owner, ", ".join(key.roles), "valid" if key.valid_at(now) else "not valid", _until(key)) for key in found]
+    rows = [
+        (key.id[:16], key.owner, ", ".join(key.roles), "valid" if key.valid_at(now) else "not valid", _until(key))
+        for key in found
+    ]
     data = [{**msgspec.structs.asdict(key), "valid": key.valid_at(now)} for key in found]
     console().data({"keys": data}, lambda: table(("KEY", "OWNER", "ROLES", "NOW", "SINCE"), rows))
 
@@ -62,13 +65,17 @@ def export(ledger: bool) -> None:
 
 @keys.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--role", "roles", multiple=True, type=click.Choice(["approver", "witness"]), help="Default: what the file says.")
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(["approver", "witness"]), help="Default: what the file says."
+)
 def trust(file: BinaryIO, roles: tuple[str, ...]) -> None:
     """Trust the public key in FILE (as "keys new" prints it; - is standard input), from now on."""
     given = codec.decode(file.read().strip(), PublicKey)
     chosen = cast("tuple[Role, ...]", roles) or given.roles
     if not set(chosen) <= {"approver", "witness"}:
-        raise ConfigurationError("keys.role", "only approvers and witnesses are trusted from outside", hint="add --role approver")
+        raise ConfigurationError(
+            "keys.role", "only approvers and witnesses are trusted from outside", hint="add --role approver"
+        )
     with reading() as core:
         key = public_key(bytes.fromhex(given.public), given.owner, chosen, core.clock())
         codec.decode(codec.encode(Keyring(keys=(key,))), Keyring)
@@ -79,7 +86,9 @@ def trust(file: BinaryIO, roles: tuple[str, ...]) -> None:
 
 @keys.command()
 @click.argument("key")
-@click.option("--since", type=click.IntRange(0), metavar="MILLISECONDS", help="Since when it does not count; default: now.")
+@click.option(
+    "--since", type=click.IntRange(0), metavar="MILLISECONDS", help="Since when it does not count; default: now."
+)
 def revoke(key: str, since: int | None) -> None:
     """Distrust a key (a prefix of its id), for instance from the time when it was stolen."""
     with reading() as core:

@@ -16,7 +16,9 @@ from interlock.surface.cli.root import Noun
 from interlock.surface.cli.visible import visible
 from interlock.surface.cli.words import moment
 
-_OUT = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output.")
+_OUT = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: standard output."
+)
 
 
 @click.group(cls=Noun)
@@ -31,7 +33,13 @@ def verify(since: Path | None) -> None:
     """Recompute every entry, the tree and the signed head; exit code 5 where anything does not fit."""
     with reading() as core:
         head = core.ledger.verify(since=since.read_bytes() if since else None)
-    found = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "holds": True, "since": since is not None}
+    found = {
+        "origin": head.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "holds": True,
+        "since": since is not None,
+    }
     earlier = "\nthe earlier checkpoint is a prefix of it" if since else ""
     console().data(found, f"the ledger holds: {head.size} entries lead to the signed root {head.root.hex()}{earlier}")
 
@@ -47,10 +55,14 @@ def show(task_id: str, plan_id: str, limit: int, payload: int | None) -> None:
         if payload is not None:
             entry, raw = core.ledger.entry(payload), core.ledger.payload(payload)
             text = raw.decode("utf-8", "backslashreplace")
-            console().data({"index": payload, "entry": codec.builtin(entry), "payload": text}, visible(text, lines=True))
+            console().data(
+                {"index": payload, "entry": codec.builtin(entry), "payload": text}, visible(text, lines=True)
+            )
             return
         every = list(enumerate(core.ledger.entries()))
-    kept = [(index, one) for index, one in every if task_id in {"", one.task} and one.subject.startswith(plan_id)][-limit:]
+    kept = [(index, one) for index, one in every if task_id in {"", one.task} and one.subject.startswith(plan_id)][
+        -limit:
+    ]
     rows = [(index, moment(one.at), one.kind, one.task, _subject(one), one.code) for index, one in kept]
     found = [{"index": index, **_fields(one)} for index, one in kept]
     console().data({"entries": found}, lambda: table(("INDEX", "WHEN", "KIND", "TASK", "SUBJECT", "CODE"), rows))
@@ -74,7 +86,13 @@ def prove(index: int, output: Path | None) -> None:
 
 @ledger.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--disclose", multiple=True, type=click.IntRange(0), metavar="INDEX", help="With the payload of this entry; repeatable.")
+@click.option(
+    "--disclose",
+    multiple=True,
+    type=click.IntRange(0),
+    metavar="INDEX",
+    help="With the payload of this entry; repeatable.",
+)
 @click.option("--disclose-task", metavar="TASK", help="With the payloads of one task.")
 @click.option("--checkpoint", is_flag=True, help="Only the signed checkpoint.")
 def export(file: Path, disclose: tuple[int, ...], disclose_task: str | None, checkpoint: bool) -> None:
@@ -94,14 +112,19 @@ def export(file: Path, disclose: tuple[int, ...], disclose_task: str | None, che
         key, size = core.ledger.key.vkey, core.ledger.size
     found = {"file": str(file), "size": size, "disclosed": len(indexes), "key": key}
     check = "interlock ledger verify --since" if checkpoint else f"python -m interlock.verify --key '{key}'"
-    console().data(found, f"wrote {visible(str(file))}: {size} entries, {len(indexes)} payloads\ncheck with: {check} {visible(str(file))}")
+    console().data(
+        found,
+        f"wrote {visible(str(file))}: {size} entries, {len(indexes)} payloads\ncheck: {check} {visible(str(file))}",
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise InterlockError("cli.write", f"cannot write {path.name}: {error.strerror}", hint="choose another file") from None
+        raise InterlockError(
+            "cli.write", f"cannot write {path.name}: {error.strerror}", hint="choose another file"
+        ) from None
 
 
 def _fields(entry: Entry) -> dict[str, object]:

@@ -98,5 +98,7 @@ def rollback(plan: str, unsafe: bool) -> int:
         status = harness.core.store.plan(digest).status
     rows = [(one.step, one.iteration, one.state, one.code) for one in report]
     text = f"{table(('STEP', 'ITERATION', 'STATE', 'CODE'), rows)}\n\nplan {digest}\nstatus {status.value}"
-    console().data({"plan": digest, "status": status.value, "steps": [msgspec.to_builtins(one) for one in report]}, text)
+    console().data(
+        {"plan": digest, "status": status.value, "steps": [msgspec.to_builtins(one) for one in report]}, text
+    )
     return Exit.OK if status is Status.ROLLED_BACK else Exit.HALTED

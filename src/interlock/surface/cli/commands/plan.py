@@ -23,7 +23,14 @@ from interlock.surface.cli.gather import card_of, previews_of
 from interlock.surface.cli.layout import rule
 from interlock.surface.cli.offhand import completed, task_row
 from interlock.surface.cli.opening import acting, reading, reduced
-from interlock.surface.cli.outcome import decided_data, decided_exit, decided_text, happened_data, happened_text, next_command
+from interlock.surface.cli.outcome import (
+    decided_data,
+    decided_exit,
+    decided_text,
+    happened_data,
+    happened_text,
+    next_command,
+)
 from interlock.surface.cli.root import Noun
 from interlock.surface.cli.visible import visible
 
@@ -122,12 +129,16 @@ def diff(digest: str, other: str | None) -> None:
         old = core.store.plan(other or row.plan.parent or "") if other or row.plan.parent else None
     if old is None:
         found = [msgspec.to_builtins(one) for one in previews_of(row) if one.kind in {"diff", "absent"}]
-        text = "\n".join(f"{rule(one.step, 80)}\n{_quoted(one.text)}" for one in previews_of(row) if one.kind in {"diff", "absent"})
+        text = "\n".join(
+            f"{rule(one.step, 80)}\n{_quoted(one.text)}" for one in previews_of(row) if one.kind in {"diff", "absent"}
+        )
         hint = f"no preview yet: interlock plan preview {row.digest[:12]}"
         console().data({"plan": row.digest, "changes": found}, text or hint)
         return
     lines = _plan_diff(old.plan, row.plan)
-    console().data({"plan": row.digest, "other": old.digest, "diff": lines}, "\n".join(map(visible, lines)) or "the same steps")
+    console().data(
+        {"plan": row.digest, "other": old.digest, "diff": lines}, "\n".join(map(visible, lines)) or "the same steps"
+    )
 
 
 def _one(task_id: str | None, goal: str | None) -> None:
@@ -159,5 +170,3 @@ def _plan_diff(old: Plan, new: Plan) -> list[str]:
         return msgspec.json.format(codec.encode(of.steps), indent=2).decode().splitlines()
 
     return list(difflib.unified_diff(lines(old), lines(new), "before", "after", lineterm=""))
-
-

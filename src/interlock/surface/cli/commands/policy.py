@@ -49,10 +49,15 @@ def test(files: tuple[Path, ...]) -> int:
         chosen = files or tuple(sorted((core.workspace.folder / "policy" / "cases").glob("*.yaml")))
         if not chosen:
             raise StateError("policy.no_cases", "no cases to run", hint="write policy/cases/NAME.yaml, or name a file")
-        found = [(path, one) for path in chosen for one in run_cases(core.policy, path.read_text("utf-8"), file=path.name)]
+        found = [
+            (path, one) for path in chosen for one in run_cases(core.policy, path.read_text("utf-8"), file=path.name)
+        ]
     failed = [one for _, one in found if not one.passed]
-    rows = [(_mark(one), f"{path.name}:{one.line}", one.name, one.expected, one.answer.decision) for path, one in found]
-    data = [{"file": str(path), **_builtin(one)} for path, one in found]
+    rows = [
+        (_mark(one), f"{path.name}:{one.line}", one.expected.name, one.expected.expect, one.answer.decision)
+        for path, one in found
+    ]
+    data = [{"file": str(path), "result": msgspec.to_builtins(one)} for path, one in found]
     text = f"{table(('', 'WHERE', 'CASE', 'EXPECTED', 'ANSWER'), rows)}\n\n{len(found)} cases, {len(failed)} failed"
     console().data({"cases": data, "failed": len(failed)}, text)
     return Exit.FAULT if failed else Exit.OK
@@ -64,9 +69,7 @@ def explain(what: str) -> None:
     """Where a rule stands and what it says; or, of a plan, why it was decided as it was."""
     with reading() as core:
         if what in core.policy.ids:
-            found = _origin(core.policy, what)
-            text = f"{visible(what)} at policy/{visible(str(found['file']))}:{found['line']}"
-            console().data({"rule": what, **found}, f"{text}\n{visible(str(found['text']), lines=True)}")
+            console().data({"rule": what, **_origin(core.policy, what)}, _rule_text(what, core.policy))
             return
         _explain_plan(core, what)
 
@@ -78,7 +81,7 @@ def _explain_plan(core: Core, digest: str) -> None:
     current = row.policy == core.policy.digest
     data = {"plan": row.digest, "verdict": msgspec.to_builtins(row.verdict), "rules": known, "policyIsCurrent": current}
     parts = [verdict_text(row.verdict)]
-    parts += [f"{visible(str(one['id']))} at policy/{visible(str(one['file']))}:{one['line']}\n{visible(str(one['text']), lines=True)}" for one in known]
+    parts += [_rule_text(name, core.policy) for name in rules if name in core.policy.ids]
     if not current:
         parts.append("the policy has changed since; the texts above are today's")
     console().data(data, "\n\n".join(parts))
@@ -89,10 +92,9 @@ def _origin(policies: PolicySet, rule: str) -> dict[str, object]:
     return {"file": origin.file, "line": origin.line, "owner": origin.owner, "why": origin.why, "text": origin.text}
 
 
-def _builtin(result: CaseResult) -> dict[str, object]:
-    found = msgspec.to_builtins(result)
-    assert isinstance(found, dict)  # noqa: S101 - a struct becomes an object
-    return found
+def _rule_text(rule: str, policies: PolicySet) -> str:
+    origin = policies.explain(rule)
+    return f"{visible(rule)} at policy/{visible(origin.file)}:{origin.line}\n{visible(origin.text, lines=True)}"
 
 
 def _mark(result: CaseResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,12 +13,15 @@ import click
 from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
+from interlock.harness.core import Core
 from interlock.harness.proposals import Decided
 from interlock.harness.service import Harness
+from interlock.harness.store import PlanRow
 from interlock.surface.cli.console import Console, console
 from interlock.surface.cli.deciding import draw, question, show, submit
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import box, wrap
+from interlock.surface.cli.offhand import completed
 from interlock.surface.cli.opening import acting, approver, person, reduced
 from interlock.surface.cli.outcome import (
     decided_data,
@@ -35,13 +39,17 @@ from interlock.surface.cli.visible import visible
 
 def task_options(command: Callable[..., int]) -> Callable[..., int]:
     """What a task is made of, on the command line."""
-    options = (
-        click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-                     help="A document that may inform the plan and never direct it; repeatable."),
-        click.option("--value", "values", multiple=True, metavar="TEXT", help="A value that you vouch for; repeatable."),
-        click.option("--group", "groups", multiple=True, metavar="NAME", help="A group of actions; default: the workspace's."),
-        click.option("--scope", "scopes", multiple=True, metavar="KEY=VALUE", help="A dimension of the task's scope; repeatable."),
-    )  # fmt: skip
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    texts = (
+        ("--attach", "attach", "FILE", file, "A document that may inform the plan and never direct it; repeatable."),
+        ("--value", "values", "TEXT", str, "A value that you vouch for; repeatable."),
+        ("--group", "groups", "NAME", str, "A group of actions; default: the workspace's; repeatable."),
+        ("--scope", "scopes", "KEY=VALUE", str, "A dimension of the task's scope; repeatable."),
+    )
+    options = [
+        click.option(flag, name, metavar=shown, type=kind, multiple=True, help=text)
+        for flag, name, shown, kind, text in texts
+    ]
     for option in reversed(options):
         command = option(command)
     return command
@@ -66,13 +74,17 @@ def start(
 
 @click.command(cls=Leaf)
 @click.argument("goal")
-@click.option("--plan", "file", type=click.File("rb"), metavar="FILE", help="A plan to hand in; - reads standard input.")
-@click.option("--strategy", type=click.Choice(["model", "intent", "file"]), help="Default: file with --plan, else model.")
+@click.option(
+    "--plan", "file", type=click.File("rb"), metavar="FILE", help="A plan to hand in; - reads standard input."
+)
+@click.option(
+    "--strategy", type=click.Choice(["model", "intent", "file"]), help="Default: file with --plan, else model."
+)
 @task_options
 @approver
 @click.option("--unattended", is_flag=True, help="Nobody is there: what would ask is denied.")
 @reduced
-def run(
+def run(  # noqa: PLR0917 - click passes each by its name
     goal: str, file: BinaryIO | None, strategy: str | None, attach: tuple[Path, ...],
     values: tuple[str, ...], groups: tuple[str, ...], scopes: tuple[str, ...], name: str | None,
     unattended: bool, unsafe: bool,
@@ -89,12 +101,15 @@ def run(
     with acting(unsafe=unsafe, unattended=unattended) as harness:
         _needs_model(harness, chosen)
         task = start(harness, goal, attach, values, groups, scopes)
-        return _Run(harness, console(), task, chosen, person(name)).go(handed)
+        plan = completed(handed, harness.core.store.task(task).task) if file else b""
+        return _Run(harness, console(), task, chosen, person(name)).go(plan)
 
 
 def _needs_model(harness: Harness, strategy: str) -> None:
     if strategy != "file" and not harness.core.workspace.configuration.model.base_url:
-        raise click.UsageError("no model is configured; add [model] to interlock.toml, or hand in a plan with --plan FILE")
+        raise click.UsageError(
+            "no model is configured; add [model] to interlock.toml, or hand in a plan with --plan FILE"
+        )
 
 
 class _Run:
@@ -161,19 +176,12 @@ class _Run:
         return status_exit(self._harness.core.store.plan(last.digest).status)
 
     def _tell(self, decided: list[Decided], answer: str | None, code: int) -> int:
-        core = self._harness.core
-        plans: list[dict[str, object]] = []
-        for one in decided:
-            row = core.store.plan(one.digest) if one.digest else None
-            steps = happened_data(core, row.digest) if row else []
-            status = row.status.value if row else None
-            plans.append({**decided_data(one), "status": status, "stopped": row.stopped if row else "", "steps": steps})
+        went = [_went(self._harness.core, one) for one in decided]
+        plans = [one.data for one in went]
         found = {"task": self._task, "plans": plans, "answer": answer, "answerVerified": False, "exit": int(code)}
-        self._out.data(found, lambda: _text(plans, answer))
-        last = decided[-1].digest if decided else None
-        following = next_command(core.store.plan(last)) if last else ""
-        if following:
-            self._out.say(f"next: {following}")
+        self._out.data(found, lambda: _text(went, answer))
+        if went and went[-1].row is not None and next_command(went[-1].row):
+            self._out.say(f"next: {next_command(went[-1].row)}")
         if not decided:
             self._out.say("the planner made no plan")
         elif decided[-1].verdict.decision is Decision.DENY:
@@ -181,17 +189,36 @@ class _Run:
         return code
 
 
-def _text(plans: list[dict[str, object]], answer: str | None) -> str:
-    parts: list[str] = []
-    for plan in plans:
-        steps = plan["steps"]
-        if isinstance(steps, list) and steps:
-            parts.append(f"What happened, as the harness saw it:\n{happened_text(steps)}")
-        stopped = f" ({plan['stopped']})" if plan["stopped"] else ""
-        parts.append(f"plan {plan['plan'] or '(none came of the proposal)'}\nstatus {plan['status'] or 'denied'}{stopped}")
+@dataclass(frozen=True, slots=True)
+class _Went:
+    """What became of one proposal."""
+
+    decided: Decided
+    row: PlanRow | None
+    steps: list[dict[str, object]]
+
+    @property
+    def data(self) -> dict[str, object]:
+        known = {"status": self.row.status.value, "stopped": self.row.stopped} if self.row else {}
+        return {**decided_data(self.decided), **known, "steps": self.steps}
+
+    @property
+    def text(self) -> str:
+        happened = f"What happened, as the harness saw it:\n{happened_text(self.steps)}\n\n" if self.steps else ""
+        if self.row is None:
+            return f"{happened}no plan came of the proposal"
+        stopped = f" ({self.row.stopped})" if self.row.stopped else ""
+        return f"{happened}plan {self.row.digest}\nstatus {self.row.status.value}{stopped}"
+
+
+def _went(core: Core, decided: Decided) -> _Went:
+    row = core.store.plan(decided.digest) if decided.digest else None
+    return _Went(decided, row, happened_data(core, row.digest) if row else [])
+
+
+def _text(went: list[_Went], answer: str | None) -> str:
+    parts = [one.text for one in went]
     if answer:
         lines = [line for text in visible(answer, lines=True).split("\n") for line in wrap(text, 76)]
         parts.append("\n".join(box("written by the planner, unverified", lines, 80)))
     return "\n\n".join(parts) or "nothing was proposed"
-
-

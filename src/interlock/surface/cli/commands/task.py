@@ -6,6 +6,7 @@ import click
 
 from interlock.artifact import codec
 from interlock.harness.core import Core
+from interlock.harness.store import PlanRow, TaskRow
 from interlock.surface.cli.console import console
 from interlock.surface.cli.layout import table
 from interlock.surface.cli.opening import reading
@@ -22,11 +23,13 @@ def task() -> None:
 def list_() -> None:
     """All tasks, oldest first."""
     with reading() as core:
-        found = [_task(core, task_id) for task_id in core.store.tasks()]
+        found = [_row(core, task_id) for task_id in core.store.tasks()]
     rows = [
-        (one["task"], one["principal"], "frozen" if one["frozen"] else "open", len(_plans(one)), one["goal"]) for one in found
-    ]  # fmt: skip
-    console().data({"tasks": found}, lambda: table(("TASK", "ASKED BY", "STATE", "PLANS", "GOAL"), rows))
+        (row.task.id, row.task.principal, "frozen" if row.frozen else "open", len(plans), row.task.goal)
+        for row, plans in found
+    ]
+    text = table(("TASK", "ASKED BY", "STATE", "PLANS", "GOAL"), rows) if rows else "no task"
+    console().data({"tasks": [_data(row, plans) for row, plans in found]}, text)
 
 
 @task.command("show")
@@ -34,38 +37,43 @@ def list_() -> None:
 def show(task_id: str) -> None:
     """One task: its goal, its budget, its plans, what its planner has seen, and its answer."""
     with reading() as core:
-        row, found = core.store.task(task_id), _task(core, task_id)
-    found |= {
-        "document": codec.builtin(row.task), "received": codec.builtin(row.received), "spent": codec.builtin(row.spent),
-        "loaded": list(row.loaded), "answer": row.answer, "answerVerified": False,
-    }  # fmt: skip
-    console().data(found, lambda: _text(found))
+        row, plans = _row(core, task_id)
+    document = {
+        "document": codec.builtin(row.task),
+        "received": codec.builtin(row.received),
+        "spent": codec.builtin(row.spent),
+        "loaded": list(row.loaded),
+        "answer": row.answer,
+        "answerVerified": False,
+    }
+    console().data({**_data(row, plans), **document}, lambda: _text(row, plans))
 
 
-def _task(core: Core, task_id: str) -> dict[str, object]:
-    row = core.store.task(task_id)
-    plans = [{"plan": plan.digest, "status": plan.status.value} for plan in core.store.plans(task=task_id)]
+def _row(core: Core, task_id: str) -> tuple[TaskRow, list[PlanRow]]:
+    return core.store.task(task_id), core.store.plans(task=task_id)
+
+
+def _data(row: TaskRow, plans: list[PlanRow]) -> dict[str, object]:
     return {
-        "task": row.task.id, "principal": row.task.principal, "goal": row.task.goal, "frozen": row.frozen, "plans": plans,
+        "task": row.task.id,
+        "principal": row.task.principal,
+        "goal": row.task.goal,
         "created": row.task.created_at,
-    }  # fmt: skip
+        "frozen": row.frozen,
+        "plans": [{"plan": plan.digest, "status": plan.status.value} for plan in plans],
+    }
 
 
-def _plans(found: dict[str, object]) -> list[dict[str, object]]:
-    plans = found["plans"]
-    return plans if isinstance(plans, list) else []
-
-
-def _text(found: dict[str, object]) -> str:
+def _text(row: TaskRow, plans: list[PlanRow]) -> str:
     lines = [
-        f"task     {found['task']}{'  FROZEN: interlock incidents list' if found['frozen'] else ''}",
-        f"asked by {visible(str(found['principal']))}",
-        f"goal     {visible(str(found['goal']))}",
-        f"received {codec.encode(found['received']).decode()}",
-        f"spent    {codec.encode(found['spent']).decode()}",
-        f"loaded   {visible(', '.join(map(str, found['loaded'] if isinstance(found['loaded'], list) else [])))}",
+        f"task     {row.task.id}{'  FROZEN: interlock incidents list' if row.frozen else ''}",
+        f"asked by {visible(row.task.principal)}",
+        f"goal     {visible(row.task.goal)}",
+        f"received {visible(row.received_doc.decode())}",
+        f"spent    {visible(row.spent_doc.decode())}",
+        f"loaded   {visible(', '.join(row.loaded)) or 'nothing'}",
     ]
-    lines += [f"plan     {str(plan['plan'])[:12]} {plan['status']}" for plan in _plans(found)]
-    if found["answer"]:
-        lines.append(f"answer   (the planner's, unverified) {visible(str(found['answer']))}")
+    lines += [f"plan     {plan.digest[:12]} {plan.status.value}" for plan in plans]
+    if row.answer:
+        lines.append(f"answer   (the planner's, unverified) {visible(row.answer)}")
     return "\n".join(lines)

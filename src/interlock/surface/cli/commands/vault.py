@@ -43,7 +43,10 @@ def list_() -> None:
     """The names of the secrets, and which must be rotated."""
     with reading() as core:
         found = core.vault.names()
-    rows = [(name, "ROTATE: it was in the hands of something that broke out" if rotate else "ok") for name, rotate in sorted(found.items())]
+    rows = [
+        (name, "ROTATE: it was in the hands of something that broke out" if rotate else "ok")
+        for name, rotate in sorted(found.items())
+    ]
     text = table(("SECRET", "STATE"), rows) if rows else "no secret"
     console().data({"secrets": [{"name": name, "rotate": rotate} for name, rotate in sorted(found.items())]}, text)
 
