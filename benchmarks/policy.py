@@ -32,7 +32,7 @@ def _rows(count: int) -> list[dict[str, object]]:
     if [policies.evaluate(asked).decision.value for asked in (allowed, raised)] != ["ALLOW", "STEP_UP"]:
         raise RuntimeError("the rules do not decide as this benchmark assumes")
     bare, allow, confirm, many = _medians(
-        _bare_call(count), lambda: policies.evaluate(allowed), lambda: policies.evaluate(raised),
+        bare_call(count), lambda: policies.evaluate(allowed), lambda: policies.evaluate(raised),
         lambda: policies.evaluate_many([allowed] * 10),
     )  # fmt: skip
     return [
@@ -77,7 +77,7 @@ def request(action: str) -> PolicyRequest:
     )  # fmt: skip
 
 
-def _bare_call(count: int) -> Callable[[], object]:
+def bare_call(count: int) -> Callable[[], object]:
     texts = ['@id("allow") permit (principal, action, resource) when { resource.action like "files.*" && '
              'resource.scope.contains("project=web") };',
              '@id("verify") forbid (principal, action, resource) when { resource.action == "files.publish" };']  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -113,8 +112,11 @@ def policy(text: str = 'rules:\n  - allow: "*"\n    id: all\n') -> PolicySet:
 
 def evidence(**changes: object) -> Evidence:
     """What the gate knows, with any field changed."""
-    base = Evidence(site=SITE, task=TASK, catalogue=CATALOGUE, loaded=frozenset({"g"}), policy=policy())
-    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+    fields: dict[str, object] = {"site": SITE, "task": TASK, "catalogue": CATALOGUE, "loaded": frozenset({"g"})}
+    fields |= {"policy": policy()} | changes
+    catalogue: Mapping[str, Manifest] = fields["catalogue"]  # type: ignore[assignment]
+    fields["digests"] = {reference: codec.digest(found) for reference, found in catalogue.items()}
+    return Evidence(**fields, task_digest=codec.digest(fields["task"]))  # type: ignore[arg-type]
 
 
 def step(name: str, action: str, /, **fields: object) -> ProposedStep:

@@ -6,7 +6,6 @@ a decision can be replayed from its record.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,10 +35,12 @@ class PathLabel(Value, frozen=True, kw_only=True):
 
 
 class Limits(Value, frozen=True, kw_only=True):
-    """Bounds that hold whatever a rule says; ``blast_radius`` counts destroyed resources of one plan."""
+    """Bounds that hold whatever a rule says; ``blast_radius`` counts destroyed resources of one plan,
+    ``uses_per_minute`` the steps of one rate class."""
 
     steps: Natural = 32
     blast_radius: Natural = 25
+    uses_per_minute: Natural = 600
     plan_lifetime_ms: Natural = 24 * 3600 * 1000
     model_accepts: Confidentiality = Confidentiality.PRIVATE
 
@@ -72,7 +73,9 @@ class Evidence:
 
     site: Site
     task: Task
+    task_digest: str
     catalogue: Mapping[str, Manifest]
+    digests: Mapping[str, str]
     loaded: frozenset[str]
     policy: Policy
     received: Label = CLEAN
@@ -86,9 +89,8 @@ class Evidence:
 
     def digest(self) -> str:
         """SHA-256 over everything that the decision rests on, as receipts quote it."""
-        facts = [
-            codec.digest(self.site), codec.digest(self.task), self.policy.digest, codec.digest(self.received),
-            codec.digest(self.spent), codec.digest(self.claims), codec.digest(self.rates_until),
-            codec.digest(sorted(self.loaded)), str(self.unattended), str(self.frozen),
-        ]  # fmt: skip
-        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+        facts = (
+            self.task_digest, self.policy.digest, self.site, self.received, self.spent, self.claims, self.rates_until,
+            sorted(self.loaded), self.unattended, self.frozen,
+        )  # fmt: skip
+        return codec.digest(facts)

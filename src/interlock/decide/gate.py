@@ -70,7 +70,7 @@ def examine(raw: bytes, stamp: Stamp, evidence: Evidence) -> Examined:
     own = frozenset({evidence.task.goal, *evidence.task.values})
     most, finished = evidence.site.limits.steps, frozenset(stamp.finished)
     found = list(check_structure(proposal, max_steps=most, finished=finished, own=own))
-    if proposal.task != codec.digest(evidence.task):
+    if proposal.task != evidence.task_digest:
         found.append(_deny(2, "goal.task_digest", field="task"))
     if any(reason.decision is Decision.DENY for reason in found):
         return Examined(None, strictest(found))
@@ -122,7 +122,7 @@ def recheck(
 ) -> tuple[View, Verdict]:
     """Steps 3 to 7 for one step with resolved arguments; raises ``InterlockError`` where they do not fit."""
     manifest = evidence.catalogue.get(step.action)
-    if manifest is None or codec.digest(manifest) != step.manifest:
+    if manifest is None or evidence.digests.get(step.action) != step.manifest:
         raise ReferenceEvaluationError("manifest.changed", f"the manifest of step {step.id} is not the approved one")
     validate(manifest, {name: argument.value for name, argument in arguments.items()})
     view = actual_view(step, manifest, arguments, guard, evidence)
@@ -149,7 +149,7 @@ def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Ste
         found.append(_deny(3, "irreversible.differs", step=step.id, field="irreversible"))
     fields = {name: getattr(step, name) for name in ProposedStep.__struct_fields__}
     fields |= {"privileges": derived, "irreversible": irreversible}
-    return Step(**fields, manifest=codec.digest(manifest))
+    return Step(**fields, manifest=evidence.digests[step.action])
 
 
 def privileges(step: ProposedStep, manifest: Manifest, evidence: Evidence) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
         manifest = evidence.catalogue.get(step.action)
         if manifest is None:
             found.append(_deny(3, "manifest.unknown", step=step.id, field="action"))
-        elif codec.digest(manifest) != step.manifest:
+        elif evidence.digests.get(step.action) != step.manifest:
             found.append(_deny(3, "manifest.changed", step=step.id, field="action"))
         elif manifest.group not in evidence.loaded:
             found.append(_deny(3, "manifest.group_not_loaded", step=step.id, field="action"))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
@@ -30,6 +31,7 @@ from interlock.harness.vault import Vault
 from interlock.harness.workspace import Workspace
 
 Clock = Callable[[], int]
+Record: TypeAlias = tuple[Kind, str, str, bytes, str]
 
 
 def system_clock() -> int:
@@ -70,6 +72,11 @@ class Core:
         return catalogue.load(self.workspace)
 
     @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The digest of each manifest, by reference."""
+        return {reference: codec.digest(manifest) for reference, manifest in self.catalogue.items()}
+
+    @cached_property
     def policy(self) -> PolicySet:
         """The workspace's policies, compiled; a policy that does not compile stops everything."""
         cedar, rules = self.workspace.policy_texts()
@@ -85,7 +92,7 @@ class Core:
         raw = payload if isinstance(payload, bytes) else codec.encode(payload)
         return self.record_all([(kind, task, subject, raw, code)])[0]
 
-    def record_all(self, entries: Sequence[tuple[Kind, str, str, bytes, str]]) -> list[int]:
+    def record_all(self, entries: Sequence[Record]) -> list[int]:
         """Append entries (kind, task, subject, payload, code) in one durable batch; their indexes."""
         now = self.clock()
         return self.ledger.append(
@@ -100,12 +107,11 @@ class Core:
         return sign(self.keys.signer, "receipt", subject, receipt)
 
 
-def manifests_digest(manifests: Mapping[str, Manifest], references: tuple[str, ...]) -> str:
-    """One digest over the manifests that a plan uses, by reference."""
-    used = {reference: codec.digest(manifests[reference]) for reference in sorted(set(references))}
-    return codec.digest(used)
+def manifests_digest(digests: Mapping[str, str], references: tuple[str, ...]) -> str:
+    """One digest over the manifests that a plan uses, by reference; ``digests`` are the catalogue's."""
+    return codec.digest({reference: digests.get(reference, "") for reference in references})
 
 
-def text_digest(text: str) -> str:
-    """SHA-256 of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def bytes_digest(raw: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return hashlib.sha256(raw).hexdigest()

@@ -129,7 +129,7 @@ class Execution:
             return "plan.altered"
         if row.policy != core.policy.digest:
             return "policy.changed"
-        if row.manifests != manifests_digest(core.catalogue, tuple(step.action for step in plan.steps)):
+        if row.manifests != manifests_digest(core.digests, tuple(step.action for step in plan.steps)):
             return "manifest.changed"
         needed = row.verdict.approvals
         if needed and len(core.store.approvals(row.digest, now)) < needed:

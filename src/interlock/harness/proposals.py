@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -24,12 +24,9 @@ from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide import gate
 from interlock.decide.evidence import Evidence
-from interlock.decide.life import Event, Status
-from interlock.harness.core import Core, manifests_digest, text_digest
+from interlock.decide.life import Event, Status, transition
+from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
 from interlock.harness.store import PlanRow, TaskRow
-
-RATE_WINDOW_MS = 60_000
-RATE_PER_WINDOW = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +62,16 @@ class Proposals:
         return Evidence(
             site=core.site,
             task=row.task,
+            task_digest=row.task_digest,
             catalogue=core.catalogue,
+            digests=core.digests,
             loaded=frozenset(row.loaded),
             policy=core.policy,
             received=row.received,
             spent=row.spent,
             carried=core.store.carried(),
             roles=core.workspace.configuration.principal.roles,
-            rates_until=self._rates(now),
+            rates_until=core.store.rates_used(now, core.site.limits.uses_per_minute),
             unattended=self._unattended or core.workspace.configuration.unattended,
             frozen=row.frozen,
         )
@@ -106,18 +105,30 @@ class Proposals:
         verdict = examined.verdict
         if examined.plan is not None:
             verdict = gate.decide(examined.plan, evidence, now, examined.verdict)
-        return Judged(
-            proposal=text_digest(raw.decode("utf-8", "replace")), plan=examined.plan, verdict=verdict, evidence=evidence
-        )
+        return Judged(proposal=bytes_digest(raw), plan=examined.plan, verdict=verdict, evidence=evidence)
 
     def propose(
         self, task_id: str, raw: bytes, *, parent: PlanRow | None = None, finished: tuple[str, ...] = ()
     ) -> Decided:
         """Judge, reserve, record and store; what is allowed is approved, what is raised is pending."""
+        return self.propose_all([(task_id, raw)], parent=parent, finished=finished)[0]
+
+    def propose_all(
+        self, proposals: Sequence[tuple[str, bytes]], *, parent: PlanRow | None = None, finished: tuple[str, ...] = ()
+    ) -> list[Decided]:
+        """Several proposals in one durable commit: all are recorded, or none exists.
+
+        (I8) The entries are durable before the transaction that makes the plans visible is committed.
+        """
+        entries: list[Record] = []
         with self._core.store.transaction():
-            row = self._core.store.task(task_id)
-            judged = self.judge(row, raw, parent=parent, finished=finished)
-            return self._settle(row, judged)
+            decided: list[Decided] = []
+            for task_id, raw in proposals:
+                row = self._core.store.task(task_id)
+                judged = self.judge(row, raw, parent=parent, finished=finished)
+                decided.append(self._settle(row, judged, entries))
+            self._core.record_all(entries)
+        return decided
 
     def reserved(self, evidence: Evidence, plan: Plan) -> Evidence:
         """The evidence without what this plan itself has reserved, to decide on it again."""
@@ -125,50 +136,46 @@ class Proposals:
         spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
         return dataclasses.replace(evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until={})
 
-    def _settle(self, row: TaskRow, judged: Judged) -> Decided:
-        core = self._core
+    def _settle(self, row: TaskRow, judged: Judged, entries: list[Record]) -> Decided:
+        core, plan = self._core, judged.plan
         verdict = self._reserve(row, judged)
-        plan = judged.plan
-        digest = codec.digest(plan) if plan is not None else None
+        raw = codec.encode(plan) if plan is not None else b"null"
+        digest = bytes_digest(raw) if plan is not None else None
+        context = judged.evidence.digest()
         receipt = Receipt(
             id=f"receipt-{secrets.token_hex(6)}",
-            task=codec.digest(row.task),
+            task=row.task_digest,
             proposal=judged.proposal,
             plan=digest,
             policy=core.policy.digest,
-            context=judged.evidence.digest(),
+            context=context,
             verdict=verdict,
             unsafe=core.unsafe,
             at=core.clock(),
         )
-        subject = digest or judged.proposal
-        envelope = core.receipt(receipt, subject)
-        # (I8) Both entries are durable before the plan exists for anybody.
-        core.record_all(
-            [("plan", row.task.id, subject, codec.encode(plan) if plan else b"null", ""),
-             ("decision", row.task.id, subject, envelope, verdict.decision.value)]
-        )  # fmt: skip
+        subject, task_id = digest or judged.proposal, row.task.id
+        entries.append(("plan", task_id, subject, raw, ""))
+        entries.append(("decision", task_id, subject, core.receipt(receipt, subject), verdict.decision.value))
         if plan is None or digest is None:
             return Decided(verdict=verdict)
-        core.store.put_plan(self._row(row, judged, plan, digest, verdict))
-        return Decided(verdict=verdict, digest=digest, status=core.store.advance(digest, _EVENTS[verdict.decision]))
-
-    def _row(self, row: TaskRow, judged: Judged, plan: Plan, digest: str, verdict: Verdict) -> PlanRow:
-        core = self._core
-        return PlanRow(
-            digest=digest,
-            task=row.task.id,
-            sequence=plan.sequence,
-            status=Status.PROPOSED,
-            doc=codec.encode(plan),
-            verdict_doc=codec.encode(verdict),
-            policy=core.policy.digest,
-            manifests=manifests_digest(core.catalogue, tuple(step.action for step in plan.steps)),
-            previews=b"",
-            shown_at=0,
-            context=judged.evidence.digest(),
-            created_at=core.clock(),
+        status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
+        core.store.put_plan(
+            PlanRow(
+                digest=digest,
+                task=task_id,
+                sequence=plan.sequence,
+                status=status,
+                doc=raw,
+                verdict_doc=codec.encode(verdict),
+                policy=core.policy.digest,
+                manifests=manifests_digest(core.digests, tuple(step.action for step in plan.steps)),
+                previews=b"",
+                shown_at=0,
+                context=context,
+                created_at=core.clock(),
+            )
         )
+        return Decided(verdict=verdict, digest=digest, status=status)
 
     def _reserve(self, row: TaskRow, judged: Judged) -> Verdict:
         """(8) Budget and rate, atomically; a denial releases what was taken."""
@@ -185,15 +192,6 @@ class Proposals:
             for step in plan.steps:
                 core.store.hit_rate(core.catalogue[step.action].rate, core.clock())
         return judged.verdict
-
-    def _rates(self, now: int) -> dict[str, int]:
-        """The rate classes that are used up, and until when."""
-        found: dict[str, int] = {}
-        for rate in {manifest.rate for manifest in self._core.catalogue.values()}:
-            hits = self._core.store.rate_hits(rate, now - RATE_WINDOW_MS)
-            if len(hits) >= RATE_PER_WINDOW:
-                found[rate] = hits[-RATE_PER_WINDOW] + RATE_WINDOW_MS
-        return found
 
 
 _EVENTS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -167,6 +167,10 @@ class Harness:
         self.core.store.load_groups(task_id, self.core.store.task(task_id).task.groups)
         found = self.core.store.plan(parent) if parent else None
         return self._proposals.propose(task_id, raw, parent=found)
+
+    def propose_all(self, task_id: str, raws: Sequence[bytes]) -> list[Decided]:
+        """Several proposals, recorded in one durable commit."""
+        return self._proposals.propose_all([(task_id, raw) for raw in raws])
 
     def check(self, task_id: str, raw: bytes) -> Decided:
         """The same decision with nothing stored, reserved or recorded."""

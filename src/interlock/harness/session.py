@@ -35,7 +35,7 @@ from interlock.artifact.plan import Proposal
 from interlock.artifact.schema import schema
 from interlock.artifact.task import Task
 from interlock.decide.references import Labelled
-from interlock.harness.core import Core, text_digest
+from interlock.harness.core import Core, bytes_digest
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer
 from interlock.harness.proposals import Decided, Proposals
@@ -198,7 +198,7 @@ class Session:
         core.store.spend(self._task_id, questions=1)
         if len(question) > codec.MAX_STRING // 64 or codec.hidden(question):
             raise StateError("ask.text", "a question that is too long, or with hidden characters")
-        core.record("question", self._task_id, text_digest(question), question.encode())
+        core.record("question", self._task_id, bytes_digest(question.encode()), question.encode())
         said = self._parts.ask(question)
         if said is None:
             raise StateError("ask.nobody", "nobody is there to answer")
@@ -233,7 +233,7 @@ class Session:
     def _answer(self, text: str) -> Accepted:
         if len(text) > MAX_ANSWER:
             raise StateError("answer.size", "an answer beyond its bound")
-        self._core.record("answer", self._task_id, text_digest(text), text.encode())
+        self._core.record("answer", self._task_id, bytes_digest(text.encode()), text.encode())
         self._core.store.answer(self._task_id, text)
         self._outcome.answer = text
         return Accepted()

@@ -7,13 +7,14 @@ by hand is an error and never a value.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -27,7 +28,9 @@ from interlock.decide.life import Event, Status, transition
 from interlock.decide.references import Labelled
 
 _PREFIX = 4
+RATE_WINDOW_MS = 60_000
 R = TypeVar("R", bound="Row")
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS task (
@@ -47,11 +50,20 @@ CREATE TABLE IF NOT EXISTS claim (
   output BLOB, label_doc BLOB, before BLOB, after BLOB, touched BLOB, code TEXT NOT NULL DEFAULT '',
   arguments BLOB, PRIMARY KEY (plan, step, iteration)) STRICT;
 CREATE TABLE IF NOT EXISTS carried (key TEXT PRIMARY KEY, label BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS rate (class TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rate (class TEXT PRIMARY KEY, began INTEGER NOT NULL, used INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS incident (
   id INTEGER PRIMARY KEY, at INTEGER NOT NULL, task TEXT NOT NULL, plan TEXT NOT NULL, code TEXT NOT NULL,
   detail TEXT NOT NULL, closed_by TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '') STRICT;
 """
+
+
+_cached = functools.lru_cache(maxsize=512)(codec.decode_canonical)  # Keyed by bytes and type.
+
+
+def _read(raw: bytes, kind: type[T]) -> T:
+    """A stored artifact; the same bytes are read once, because what is read is immutable."""
+    found: T = _cached(raw, cast("Hashable", kind))
+    return found
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,30 +71,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class TaskRow(Row, frozen=True, kw_only=True):
-    """A task with what has become of it."""
+    """A task with what has become of it; ``task_digest`` is that of this revision."""
 
+    task: Task
+    task_digest: str
+    received: Label
+    spent: Budget
+    loaded: tuple[str, ...]
+    frozen: bool
+    answer: str | None
+
+
+class _StoredTask(Row, frozen=True, kw_only=True):
     doc: bytes
     received_doc: bytes
     spent_doc: bytes
     loaded_doc: bytes
     frozen: bool
     answer: str | None
-
-    @property
-    def task(self) -> Task:
-        return codec.decode_canonical(self.doc, Task)
-
-    @property
-    def received(self) -> Label:
-        return codec.decode_canonical(self.received_doc, Label)
-
-    @property
-    def spent(self) -> Budget:
-        return codec.decode_canonical(self.spent_doc, Budget)
-
-    @property
-    def loaded(self) -> tuple[str, ...]:
-        return codec.decode_canonical(self.loaded_doc, tuple[str, ...])
 
 
 class PlanRow(Row, frozen=True, kw_only=True):
@@ -106,11 +112,11 @@ class PlanRow(Row, frozen=True, kw_only=True):
 
     @property
     def plan(self) -> Plan:
-        return codec.decode_canonical(self.doc, Plan)
+        return _read(self.doc, Plan)
 
     @property
     def verdict(self) -> Verdict:
-        return codec.decode_canonical(self.verdict_doc, Verdict)
+        return _read(self.verdict_doc, Verdict)
 
     @property
     def preview_digest(self) -> str:
@@ -170,6 +176,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
+        self._carried: Mapping[str, Label] = {}
+        self._carried_at = -1
+        self._carry_changed = True
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -207,10 +216,19 @@ class Store:
 
     def task(self, task_id: str) -> TaskRow:
         """The task; raises ``StateError`` where there is none."""
-        rows = self._all(TaskRow, f"SELECT {_columns(TaskRow)} FROM task WHERE id = ?", task_id)
+        rows = self._all(_StoredTask, f"SELECT {_columns(_StoredTask)} FROM task WHERE id = ?", task_id)  # noqa: S608
         if not rows:
             raise StateError("task.unknown", f"no task {task_id}", hint="run: interlock task list")
-        return rows[0]
+        stored = rows[0]
+        return TaskRow(
+            task=_read(stored.doc, Task),
+            task_digest=hashlib.sha256(stored.doc).hexdigest(),
+            received=_read(stored.received_doc, Label),
+            spent=_read(stored.spent_doc, Budget),
+            loaded=_read(stored.loaded_doc, tuple[str, ...]),
+            frozen=stored.frozen,
+            answer=stored.answer,
+        )
 
     def tasks(self) -> list[str]:
         """The ids of all tasks, oldest first."""
@@ -355,10 +373,15 @@ class Store:
 
     # ---- labels that outlive a task, rates
 
-    def carried(self) -> dict[str, Label]:
-        """The labels that resources carry from earlier tasks."""
-        rows = self._all(_Carried, "SELECT key, label FROM carried")
-        return {row.key: codec.decode_canonical(row.label, Label) for row in rows}
+    def carried(self) -> Mapping[str, Label]:
+        """The labels that resources carry from earlier tasks; read again only after somebody changed them."""
+        with self._lock:
+            version = self._numbers("PRAGMA data_version")[0]
+            if self._carry_changed or version != self._carried_at:
+                rows = self._all(_Carried, "SELECT key, label FROM carried")
+                self._carried = {row.key: codec.decode_canonical(row.label, Label) for row in rows}
+                self._carry_changed, self._carried_at = False, version
+            return self._carried
 
     def carry(self, key: str, label: Label) -> None:
         """Join a label into what a resource carries."""
@@ -366,15 +389,24 @@ class Store:
             rows = self._all(_Carried, "SELECT key, label FROM carried WHERE key = ?", key)
             joined = join(label, *(codec.decode_canonical(row.label, Label) for row in rows))
             db.execute("INSERT OR REPLACE INTO carried (key, label) VALUES (?, ?)", (key, codec.encode(joined)))
+            self._carry_changed = True
 
     def hit_rate(self, rate: str, at: int) -> None:
-        """Count one use of a rate class."""
+        """Count one use of a rate class in its present window of ``RATE_WINDOW_MS``."""
         with self.transaction() as db:
-            db.execute("INSERT INTO rate (class, at) VALUES (?, ?)", (rate, at))
+            db.execute(
+                "INSERT INTO rate (class, began, used) VALUES (?1, ?2, 1) ON CONFLICT (class) DO UPDATE SET"
+                " used = CASE WHEN began + ?3 > ?2 THEN used + 1 ELSE 1 END,"
+                " began = CASE WHEN began + ?3 > ?2 THEN began ELSE ?2 END",
+                (rate, at, RATE_WINDOW_MS),
+            )
 
-    def rate_hits(self, rate: str, since: int) -> list[int]:
-        """The times of use of a rate class since then, oldest first."""
-        return self._numbers("SELECT at FROM rate WHERE class = ? AND at > ? ORDER BY at", rate, since)
+    def rates_used(self, now: int, most: int) -> dict[str, int]:
+        """The classes with ``most`` uses in their present window, and when that window ends."""
+        with self._lock:
+            sql = "SELECT class, began FROM rate WHERE used >= ? AND began + ? > ?"
+            rows = self._db.execute(sql, (most, RATE_WINDOW_MS, now))
+            return {str(row[0]): int(row[1]) + RATE_WINDOW_MS for row in rows}
 
     # ---- incidents
 

@@ -73,7 +73,8 @@ def _life(orders: int, channel: int, world: World, identity: int | None) -> int:
     failure = _prepare(orders, channel, world, identity)
     reporting = socket.socket(fileno=REPORT)
     if world.pooled:
-        rehearsal.rehearse(world.profile, world.missing)
+        _refusal(world, JailSpec())
+        rehearsal.rehearse(world.profile, world.missing, world.abi)
     reporting.send(b"w")
     body, descriptors, _, _ = socket.recv_fds(reporting, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
     if not body:

@@ -198,12 +198,17 @@ def make_ruleset(profile: Profile, runtime: tuple[str, ...], abi: int, *, own_ro
 
 
 def restrict(profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int) -> None:
-    """(7) add the grants and the declared TCP ports, and let nothing else through from here on."""
+    """(7) add the grants, and let nothing else through from here on."""
+    add_grants(profile, spec, runtime, abi)
+    raw.landlock_restrict(RULESET)
+
+
+def add_grants(profile: Profile, spec: JailSpec, runtime: tuple[str, ...], abi: int) -> None:
+    """(7) the rules for the granted paths and the declared TCP ports."""
     _allow(RULESET, abi, _granted(spec, runtime))
     ports = spec.connect_ports if profile.network == "host" else tuple(grant.port for grant in spec.hosts)
     for port in ports if abi >= _TCP_SINCE else ():
         raw.landlock_allow_port(RULESET, port, _CONNECT)
-    raw.landlock_restrict(RULESET)
 
 
 def handled_files(abi: int) -> int:

@@ -39,7 +39,7 @@ _SOCKET: Final = _probe("open a socket", "socket", 16, 3, 0)
 _EXECUTE: Final = _probe("run a program", "execve", b"/usr/bin/true", 0, 0)
 _UNSHARE: Final = _probe("make namespaces", "unshare", raw.NEW_USER)
 
-DIRECT: Final[dict[Role, tuple[Probe, ...]]] = {"step": (_READ_ENVIRONMENT, _LIST_HOST, _WRITE)}
+DIRECT: Final[dict[Role, tuple[Probe, ...]]] = {"step": (_READ_ENVIRONMENT, _WRITE)}
 WATCHED: Final[dict[Role, tuple[Probe, ...]]] = {
     "planner": (_READ_HOST, _WRITE, _SOCKET, _EXECUTE, _UNSHARE),
     "executor": (_READ_HOST, _WRITE, _SOCKET, _EXECUTE, _UNSHARE),
@@ -84,17 +84,10 @@ FULL: Final = (
 
 def refused(probe: Probe) -> bool:
     """Try it; whether the call failed, and not for want of the call itself."""
-    return _errno(probe) not in {0, errno.ENOSYS}
+    result = raw.attempt(probe.syscall, *probe.arguments)
+    return result < 0 and result != -errno.ENOSYS
 
 
 def refused_by_supervisor(probe: Probe) -> bool:
     """Try it; whether it got the supervisor's refusal and nothing else: a listener that is gone gives ENOSYS."""
-    return _errno(probe) == errno.EPERM
-
-
-def _errno(probe: Probe) -> int:
-    try:
-        raw.call(probe.syscall, *probe.arguments)
-    except OSError as error:
-        return error.errno or 0
-    return 0
+    return raw.attempt(probe.syscall, *probe.arguments) == -errno.EPERM

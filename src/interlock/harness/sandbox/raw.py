@@ -42,6 +42,7 @@ _CLONE_TREE: Final = 0x1 | os.O_CLOEXEC | 0x8000  # OPEN_TREE_CLONE, AT_RECURSIV
 _MOVE_FROM_EMPTY: Final = 0x4
 _NO_LINKS: Final = 0x04 | 0x02  # RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS
 
+_PADDING: Final = (0,) * 6
 _NUMBERS: Final = table() if MACHINE in AUDIT_ARCH else {}
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
@@ -50,12 +51,16 @@ _syscall.argtypes = [ctypes.c_long, *([ctypes.c_void_p] * 6)]
 
 def call(name: str, *arguments: int | bytes) -> int:
     """The system call ``name``; raises ``OSError`` with the kernel's errno."""
-    padded = (*arguments, *(0,) * (6 - len(arguments)))
-    result: int = _syscall(_NUMBERS[name], *padded)
+    result = attempt(name, *arguments)
     if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
+        raise OSError(-result, os.strerror(-result), name)
     return result
+
+
+def attempt(name: str, *arguments: int | bytes) -> int:
+    """The system call ``name``; its result, or minus its errno."""
+    result: int = _syscall(_NUMBERS[name], *arguments, *_PADDING[len(arguments) :])
+    return -ctypes.get_errno() if result < 0 else result
 
 
 def prctl(option: int, *arguments: int) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
+import struct
+from pathlib import Path
 
 import msgspec
 
@@ -18,7 +19,7 @@ from interlock.harness.sandbox.profiles import Bequest, HostGrant, JailSpec, Loc
 from interlock.harness.sandbox.syscall_rules import program
 
 _SPEC = JailSpec(paths=(PathGrant(path="/x"),), hosts=(HostGrant(host="x", port=1),))
-_REFUSED_PROGRAM = bytes(8)
+_REFUSED = bytes(8)
 
 
 def messages() -> None:
@@ -32,20 +33,25 @@ def messages() -> None:
     msgspec.msgpack.decode(body, type=Bequest)
 
 
-def rehearse(profile: Profile, missing: tuple[str, ...]) -> None:
+def rehearse(profile: Profile, missing: tuple[str, ...], abi: int) -> None:
     """Walk through a child's lock-down with arguments that change nothing."""
-    messages()
-    msgspec.msgpack.encode(Locked(canaries=1))
-    for bound in (resource.RLIMIT_CORE, resource.RLIMIT_AS):
-        resource.setrlimit(bound, resource.getrlimit(bound))
-    jail.take_outputs([], outputs=False)
-    raw.prctl(3)
-    with contextlib.suppress(OSError):
-        raw.seccomp_install(
-            program(profile, _SPEC, notify=True) + _REFUSED_PROGRAM, listen="notification" not in missing
-        )
-    with contextlib.suppress(OSError):
-        raw.attach(-1, "/x")
-    for probe in probes.DIRECT.get(profile.role, ()):
-        if probe.syscall == "openat" and not int(probe.arguments[2]) & os.O_CREAT:
-            probes.refused(probe)
+    bare = JailSpec()
+    for _ in range(2):
+        messages()
+        msgspec.msgpack.encode(Locked(canaries=1))
+        jail.attach_grants((), jail.take_outputs([], outputs=False))
+        raw.call("capget", struct.pack("Ii", 0x2008_0522, 0), bytes(24))
+        jail.add_grants(profile, bare, (), abi)
+        for impossible in (
+            lambda: raw.seccomp_install(
+                program(profile, bare, notify=True) + _REFUSED, listen="notification" not in missing
+            ),
+            lambda: raw.landlock_restrict(-1),
+            lambda: raw.attach(-1, "/x"),
+        ):
+            with contextlib.suppress(OSError):
+                impossible()
+        for probe in (*probes.DIRECT.get(profile.role, ()), *probes.WATCHED[profile.role][-1:]):
+            if probe.syscall == "openat":
+                probes.refused(probe)
+        Path("/canary").unlink(missing_ok=True)

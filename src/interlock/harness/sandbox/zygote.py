@@ -7,6 +7,7 @@ the supervisor's end of the control socket closes it ends, and every child dies 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import itertools
@@ -22,7 +23,7 @@ from typing import Final, NamedTuple, NoReturn
 import msgspec
 
 from interlock.artifact.errors import InterlockError, SandboxError
-from interlock.harness.sandbox import child, raw
+from interlock.harness.sandbox import child, raw, rehearsal
 from interlock.harness.sandbox.bpf import ALLOW, assemble
 from interlock.harness.sandbox.child import World
 from interlock.harness.sandbox.jail import JAIL, become, make_mount_point
@@ -33,6 +34,7 @@ from interlock.harness.sandbox.profiles import (
     Hello,
     JailSpec,
     Order,
+    PathGrant,
     Profile,
     Setup,
     Warm,
@@ -47,6 +49,7 @@ _ENOUGH: Final = 1 << 16  # uids below which a range has none to spare
 _WHOLE_RANGE: Final = 4_294_967_295
 _MAX_DESCRIPTORS: Final = 8
 _QUIET_MS: Final = 3
+_SAMPLE: Final = JailSpec(paths=(PathGrant(path="/usr"),))
 _ORDERS: Final = msgspec.msgpack.Decoder(Order)
 
 
@@ -151,6 +154,17 @@ class Zygote:
         given = [waiting.orders.fileno(), ours.fileno()]
         with ours, theirs:
             socket.send_fds(self._control, [msgspec.msgpack.encode(Warm(identity=identity))], given)
+        if self._pool_size:
+            self._rehearse(waiting)
+
+    def _rehearse(self, waiting: Waiting) -> None:
+        """Bind something for nobody: the fork has made our pages shared, and the next order should not pay for it."""
+        trees: list[int] = []
+        with contextlib.suppress(OSError, InterlockError):
+            self._bind(_SAMPLE, waiting, trees)
+        rehearsal.messages()
+        for tree in trees:
+            os.close(tree)
 
     def _take_order(self) -> bool:
         body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
