@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from interlock.artifact import frames
-from interlock.harness.sandbox.profiles import PROFILES, JailSpec, Limits, Role, Violation
+from interlock.harness.sandbox.profiles import PROFILES, JailSpec, Limits, PathGrant, Role, Violation
 from interlock.harness.sandbox.zygote import _import_entry
 from interlock.harness.supervisor import Supervisor
 from support.jails import confined, finish, launch
@@ -68,6 +69,19 @@ def test_a_child_holds_no_descriptor_but_its_own(supervisor: Supervisor, role: R
         print(found)
     """
     assert confined(supervisor, source, role=role).out == "[0, 1, 2, 3]\n"
+
+
+def test_the_granted_folders_follow_the_channel_and_nothing_follows_them(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    paths = tuple(PathGrant(path=os.path.realpath(path)) for path in (tmp_path, tmp_path / "one"))
+    held = "import os\ndef held(number):\n    try:\n        return os.fstat(number)\n    except OSError:\n        return None\n"
+    supervisor.warm("step")
+    done = confined(
+        supervisor, held + "print([number for number in range(1200) if held(number)])", spec=JailSpec(paths=paths)
+    )
+    assert done.out == "[0, 1, 2, 3, 4, 5]\n", done.err
 
 
 def test_exit_codes_are_the_interpreters(supervisor: Supervisor) -> None:

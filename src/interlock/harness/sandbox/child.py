@@ -124,6 +124,8 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: so
     if world.namespaces:
         jail.attach_grants(bequest.targets, trees)
     directories = {grant.path: raw.hold(grant.path) for grant in spec.paths}
+    if [*directories.values()] != [*range(CHANNEL + 1, CHANNEL + 1 + len(directories))]:
+        raise SandboxError("sandbox.descriptors", "a descriptor was left open on the way into the jail")
     listening = jail.listen_for(spec) if spec.hosts else []
     if spec.programs or spec.limits != Limits():
         jail.limit(profile, spec.limits, programs=bool(spec.programs))
