@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Literal, cast
 
 import msgspec
-from google.protobuf.message import DecodeError
 
-from interlock.artifact import codec, frames
+from interlock.artifact import channel as frames
+from interlock.artifact import codec
 from interlock.artifact.channel_pb2 import GatewayStart, Generate, Generated, Message
 from interlock.artifact.errors import ChannelError, InterlockError
 from interlock.outside import reach
@@ -49,16 +49,15 @@ def serve(channel: socket.socket, directories: dict[str, int]) -> int:
     """Run until the harness closes the channel; 0, or 1 where it spoke out of turn."""
     del directories
     try:
-        first = frames.receive(channel)
-        if first is None:
+        start = frames.receive(channel, GatewayStart)
+        if start is None:
             return 0
-        gateway = Gateway(GatewayStart.FromString(first))
+        gateway = Gateway(start)
         with asyncio.Runner() as runner:
-            while (body := frames.receive(channel)) is not None:
-                generated = runner.run(gateway.generate(Generate.FromString(body)))
-                frames.send(channel, generated.SerializeToString())
+            while (call := frames.receive(channel, Generate)) is not None:
+                frames.send(channel, runner.run(gateway.generate(call)))
             runner.run(gateway.close())
-    except (ChannelError, DecodeError):
+    except ChannelError:
         return 1
     return 0
 

@@ -15,9 +15,7 @@ import socket
 import struct
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
-from interlock.artifact import codec, frames
+from interlock.artifact import channel, codec, frames
 from interlock.artifact.action import Endpoint
 from interlock.artifact.channel_pb2 import ProxyCall, ProxyEvent, ProxyOpen
 from interlock.artifact.errors import ChannelError, InterlockError
@@ -59,7 +57,7 @@ class Proxy:
                 telling = group.create_task(self._tell())
                 await self._listen()
                 telling.cancel()
-        except* (InterlockError, OSError, DecodeError):
+        except* (InterlockError, OSError):
             code = 1
         finally:
             await self._close(*self._doors)
@@ -67,14 +65,11 @@ class Proxy:
 
     async def _listen(self) -> None:
         while (body := await self._frame()) is not None:
-            call = ProxyCall.FromString(body)
-            match call.WhichOneof("body"):
-                case "open":
-                    self._open(call.open, await self._listener())
-                case "close":
-                    await self._close(call.close.lease)
-                case _:
-                    raise ChannelError("channel.message", "an empty call")
+            call = channel.read(body, ProxyCall)
+            if call.WhichOneof("body") == "open":
+                self._open(call.open, await self._listener())
+            else:
+                await self._close(call.close.lease)
 
     async def _frame(self) -> bytes | None:
         header = await self._exactly(4)
