@@ -78,9 +78,11 @@ def request(action: str) -> PolicyRequest:
 
 
 def bare_call(count: int) -> Callable[[], object]:
-    texts = ['@id("allow") permit (principal, action, resource) when { resource.action like "files.*" && '
-             'resource.scope.contains("project=web") };',
-             '@id("verify") forbid (principal, action, resource) when { resource.action == "files.publish" };']  # fmt: skip
+    own = 'resource.action like "files.*" && resource.scope.contains("project=web")'
+    texts = [
+        f'@id("allow") permit (principal, action, resource) when {{ {own} }};',
+        '@id("verify") forbid (principal, action, resource) when { resource.action == "files.publish" };',
+    ]
     texts += [
         f'@id("r{number}") forbid (principal, action, resource) when {{ resource.action like "files.w{number}*" && '
         f'(resource.resource like "/home/u/.cfg{number}/*" || resource.resource like "*.k{number}") }};'

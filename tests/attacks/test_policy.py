@@ -138,6 +138,12 @@ def test_an_error_behind_a_confirmation_denies() -> None:
     assert said(cedar(PERMIT + ask + text).evaluate(asking(cost=9_007_199_254_740_991))) == ("DENY", "policy.error")
 
 
+def test_an_engine_that_fails_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = cedar(PERMIT)
+    monkeypatch.setattr(policies, "_all", object())
+    assert [said(answer) for answer in policies.evaluate_many([asking()] * 2)] == [("DENY", "policy.error")] * 2
+
+
 def test_a_reason_quotes_no_value() -> None:
     answers = OPEN.evaluate_many(
         [asking(path="/home/u/.ssh/SECRET"), asking(path="/x/../SECRET"), asking(cost="SECRET")]

@@ -38,6 +38,7 @@ CEDAR_TEXTS: dict[str, tuple[str, int, str]] = {
     "facts compared as a whole": (f'@id("a") {FORBID} when {{ context.matched == ["path /x"] }};', 1, "contains"),
     "the context as a whole": (f'@id("a") {FORBID} when {{ context == context }};', 1, "attribute by attribute"),
     "hidden text": (f'@id("a")\n// \u202e\n{FORBID};', 2, "seen"),
+    "a lone surrogate": (f'// \udcff\n@id("a") {FORBID};', 1, "seen"),
     "an open comment": (f'@id("a") /* {FORBID}; */', 1, ""),
     "an open string": (f'@id("a") {FORBID} when {{ context.group == "x }};', 1, ""),
     "depth": (f'@id("a") {FORBID} when {{ {"(" * 5000}true{")" * 5000} }};', 1, "deeply"),
@@ -77,6 +78,7 @@ def test_a_fact_in_a_text_is_no_structure() -> None:
         "  - " + "{a: " * 3000,
         "  - deny: " + "x" * 300_000,
         "  - deny: x\n    why: \u202e",
+        "  - deny: x\n    why: \udcff",
     ],
     ids=lambda text: text[:24],
 )
@@ -117,4 +119,7 @@ def test_an_argument_with_another_name_does_not_open_a_path_rule() -> None:
 
 def test_no_fast_path_runs_before_the_denials() -> None:
     many = "\n".join(f"  - {{allow: '*', id: p{number}}}" for number in range(100))
-    assert said(short(f"{many}\n  - {{deny: files.read, id: nope}}").evaluate(asking())) == ("DENY", "policy.denied nope")
+    assert said(short(f"{many}\n  - {{deny: files.read, id: nope}}").evaluate(asking())) == (
+        "DENY",
+        "policy.denied nope",
+    )

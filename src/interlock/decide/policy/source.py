@@ -22,6 +22,7 @@ Entry: TypeAlias = "tuple[dict[str, Plain], Mapping[str, int]]"
 _YAML_DEPTH = 8
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|[;()\[\]{}]|[^"/;()\[\]{}]+|.', re.DOTALL)
 _BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = {"true": True, "false": False}
 
@@ -68,8 +69,6 @@ def yaml_items(file: str, text: str, key: str) -> list[Entry]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         _refuse(file, mark.line if mark else 0, error.problem or "not YAML")
-    except yaml.YAMLError as error:
-        _refuse(file, 0, f"not YAML: {str(error)[:120]}")
     if not isinstance(root, yaml.MappingNode) or [name.value for name, _ in root.value] != [key]:
         _refuse(file, 0, f"the file is not one list under the single key {key!r}")
     entries: yaml.Node = root.value[0][1]
@@ -124,7 +123,7 @@ def _bounded(file: str, text: str) -> str:
     if len(text) > MAX_TEXT:
         raise PolicyFileError("policy.size", file, 1, f"more than {MAX_TEXT} characters", hint="split the file")
     for number, line in enumerate(text.split("\n"), 1):
-        if hidden(line.removesuffix("\r")):
+        if hidden(line.removesuffix("\r")) or _SURROGATE.search(line):
             hint = "retype the line in plain characters"
             raise PolicyFileError("policy.hidden", file, number, "a character that cannot be seen", hint=hint)
     return text
