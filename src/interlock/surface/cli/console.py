@@ -86,8 +86,8 @@ class Console:
     def ask(self, question: str) -> str:
         """One line from the person; what was typed before the question stood there is thrown away."""
         self.settle()
-        click.echo(f"{question} ", err=True, nl=False, color=self.colour(sys.stderr.isatty()))
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        click.echo(f"{question} ", err=True, nl=False, color=self.colour(sys.stderr.isatty()))
         line = sys.stdin.readline()
         if not line:
             raise click.Abort

@@ -21,9 +21,14 @@ def task_row(core: Core, goal: str) -> TaskRow:
         budget=core.workspace.budget, created_at=now, expires_at=now + _LIFETIME_MS,
     )  # fmt: skip
     return TaskRow(
-        doc=codec.encode(task), received_doc=codec.encode(CLEAN), spent_doc=codec.encode(nothing_spent()),
-        loaded_doc=codec.encode(config.actions.groups), frozen=False, answer=None,
-    )  # fmt: skip
+        task=task,
+        task_digest=codec.digest(task),
+        received=CLEAN,
+        spent=nothing_spent(),
+        loaded=config.actions.groups,
+        frozen=False,
+        answer=None,
+    )
 
 
 def completed(raw: bytes, task: Task) -> bytes:

@@ -74,9 +74,10 @@ def show(task_id: str, plan_id: str, limit: int, payload: int | None) -> None:
 def prove(index: int, output: Path | None) -> None:
     """A proof (.tlog-proof) that one entry stands in the log, for anyone who has the log's public key."""
     with reading() as core:
-        proof, leaf, key = core.ledger.proof(index), core.ledger.leaves(index, index + 1), core.ledger.key.vkey
-    if not leaf:
-        raise StateError("ledger.index", f"there is no entry {index}", hint="run: interlock ledger show")
+        leaf = core.ledger.leaves(index, index + 1)
+        if not leaf:
+            raise StateError("ledger.index", f"there is no entry {index}", hint="run: interlock ledger show")
+        proof, key = core.ledger.proof(index), core.ledger.key.vkey
     if output is not None:
         _write(output, proof)
     found = {"index": index, "leaf": leaf[0].decode(), "proof": proof.decode(), "key": key}

@@ -69,8 +69,8 @@ def _text(row: TaskRow, plans: list[PlanRow]) -> str:
         f"task     {row.task.id}{'  FROZEN: interlock incidents list' if row.frozen else ''}",
         f"asked by {visible(row.task.principal)}",
         f"goal     {visible(row.task.goal)}",
-        f"received {visible(row.received_doc.decode())}",
-        f"spent    {visible(row.spent_doc.decode())}",
+        f"received {visible(codec.encode(row.received).decode())}",
+        f"spent    {visible(codec.encode(row.spent).decode())}",
         f"loaded   {visible(', '.join(row.loaded)) or 'nothing'}",
     ]
     lines += [f"plan     {plan.digest[:12]} {plan.status.value}" for plan in plans]
