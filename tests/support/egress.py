@@ -26,12 +26,13 @@ from interlock.outside.door import Bounds
 from interlock.outside.proxy import Proxy
 
 HOST = "service.test"
+MACHINE = socket.gethostname().lower()
 Reply = tuple[int, dict[str, str], bytes]
 
 
 @functools.lru_cache(maxsize=1)
 def certificate() -> tuple[bytes, bytes]:
-    """A self-signed certificate for ``HOST``, made here, and its key; both PEM."""
+    """A self-signed certificate for ``HOST`` and ``MACHINE``, made here, and its key; both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
     now = dt.datetime.now(dt.UTC)
@@ -39,7 +40,7 @@ def certificate() -> tuple[bytes, bytes]:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(MACHINE)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -68,7 +69,9 @@ class _Service(ThreadingHTTPServer):
 class Service:
     """An HTTP/1.1 server that records each request and answers what ``reply`` says, plain or over TLS."""
 
-    def __init__(self, reply: Callable[[str, str, bytes], Reply] | None = None, *, tls: bool = False) -> None:
+    def __init__(
+        self, reply: Callable[[str, str, bytes], Reply] | None = None, *, tls: bool = False, bind: str = "127.0.0.1"
+    ) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.connections = 0
         service = self
@@ -110,7 +113,7 @@ class Service:
 
             def log_message(self, *_: object) -> None: ...
 
-        self.server = _Service(("127.0.0.1", 0), Handler)
+        self.server = _Service((bind, 0), Handler)
         if tls:
             self.server.socket = server_context().wrap_socket(
                 self.server.socket, server_side=True, do_handshake_on_connect=False

@@ -7,9 +7,10 @@ every connection at once.  A violation closes it for good; so does a great numbe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -167,7 +168,7 @@ class Door:
 
     async def _accept(self, listener: socket.socket, handler: Handler) -> None:
         try:
-            with listener:
+            with stopping(listener):
                 while True:
                     await self._slots.acquire()
                     await self.turn()
@@ -194,6 +195,17 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+@contextlib.contextmanager
+def stopping(listener: socket.socket) -> Generator[None]:
+    """Afterwards nobody can connect any more, whoever else holds the listener."""
+    with listener:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 async def finish(writer: asyncio.StreamWriter, seconds: float) -> None:
