@@ -210,7 +210,10 @@ class _Zygote:
             case Exited(identity=identity, status=status):
                 if child := self.children.pop(identity, None):
                     child.ended(status)
-                self._warm = deque(warm for warm in self._warm if warm.identity != identity)
+                for warm in [warm for warm in self._warm if warm.identity == identity]:
+                    self._warm.remove(warm)
+                    warm.orders.close()
+                    warm.channel.close()
 
     def close(self) -> None:
         """End the zygote, and with it every child; safe to call again."""
@@ -363,14 +366,15 @@ class Supervisor:
                 self._serve(descriptor, events)
 
     def _serve(self, descriptor: int, events: int) -> None:
+        """Let one source speak; what cannot be attended to any longer is ended, and never silently left alone."""
         source = self._watched[descriptor]
-        alive = source.hear() if events & select.EPOLLIN else False
-        if alive:
-            return
+        try:
+            if events & select.EPOLLIN and source.hear():
+                return
+        except Exception:  # noqa: BLE001 - one child's trouble must not end the watch over the others
+            if isinstance(source, Watch):
+                source.kill()
         self._poll.unregister(descriptor)
         del self._watched[descriptor]
-        if isinstance(source, Watch):
-            source.close()
-        else:
-            source.close()
-            self._zygotes = {key: zygote for key, zygote in self._zygotes.items() if zygote is not source}
+        source.close()
+        self._zygotes = {key: zygote for key, zygote in self._zygotes.items() if zygote is not source}

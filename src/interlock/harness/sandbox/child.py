@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import traceback
-import zoneinfo  # noqa: F401 - it looks for a home folder once, which must not look like an attempt later
 from typing import Final, NoReturn
 
 import msgspec
@@ -50,6 +49,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BEQUESTS: Final = msgspec.msgpack.Decoder(Bequest)
+
+
+importlib.import_module("zoneinfo")  # It looks for a home folder, once; later that would look like an attempt.
 
 
 def live(orders: int, channel: int, world: World, identity: int | None) -> NoReturn:

@@ -123,7 +123,7 @@ class Watch:
         flood = self.refused.total() == FLOOD
         looked_for = name == "openat" and not arguments[2] & _CHANGES and _lies_in(detail, _LOOKED_FOR)
         if flood:
-            self._kill()
+            self.kill()
         elif looked_for or not is_critical(name, arguments, self._spec, PROFILES[self._role]):
             return
         what = "flood" if flood else detail
@@ -134,9 +134,9 @@ class Watch:
         try:
             self._tell(violation)
         except Exception:  # noqa: BLE001 - whoever cannot be told cannot decide, so the child ends
-            self._kill()
+            self.kill()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
@@ -153,7 +153,7 @@ class Watch:
             text = os.pread(self._memory, _PATH_BYTES, arguments[at])
         except (OSError, OverflowError):
             return ""
-        path = os.fsdecode(text.split(b"\0", 1)[0])
+        path = text.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
         relative = at == 1 and arguments[0] & 0xFFFF_FFFF != _CURRENT_FOLDER
         return posixpath.normpath(posixpath.join("?" if relative else "/", path))
 
