@@ -103,7 +103,7 @@ def _prepare(orders: int, channel: int, world: World, identity: int | None) -> t
             jail.enter_namespaces(world.profile)
             jail.build_root(world.profile, world.runtime)
         ruleset = jail.make_ruleset(world.profile, world.runtime, world.abi, own_root=world.namespaces)
-        jail.shed_power()
+        jail.shed_power(namespaces=world.namespaces)
     except OSError as error:
         failure = described(error)
     jail.arrange_descriptors(channel, [orders, os.pidfd_open(os.getpid()), memory, ruleset])

@@ -152,9 +152,10 @@ def arrange_descriptors(channel: int, kept: list[int]) -> None:
     raw.call("close_range", REPORT + len(kept), 0xFFFF_FFFF, 0)
 
 
-def shed_power() -> None:
+def shed_power(*, namespaces: bool) -> None:
     """(6) what needs no order: nothing to gain by exec, no dump, no locked memory, no life after the zygote."""
-    raw.drop_capabilities()
+    if namespaces or os.geteuid() == 0:  # an ordinary user outside of them has none to drop
+        raw.drop_capabilities()
     raw.prctl(38, 1)  # no new privileges
     raw.prctl(4, 0)  # not dumpable
     raw.prctl(1, signal.SIGKILL)
