@@ -84,7 +84,10 @@ def long() -> Card:
     """Ten thousand characters in an argument and in the sentence, many effects, many steps."""
     text = "A" * 10_000
     argument = ArgumentView(name="body", text=text, origin="written by the planner")
-    many = [step(id=f"s{index}", sentence=("Send ", text, f" as number {index}"), arguments=(argument,)) for index in range(1, 7)]
+    many = [
+        step(id=f"s{index}", sentence=("Send ", text, f" as number {index}"), arguments=(argument,))
+        for index in range(1, 7)
+    ]
     effects = tuple(Effect(step=f"s{index}", kind="absent", text="+line\n" * 300) for index in range(1, 7))
     secrets = tuple((f"secret-number-{index}", 30_000) for index in range(30))
     return card(*many, effects=effects, risk=Risk(reversibility=Reversibility.IRREVERSIBLE, secrets=secrets))

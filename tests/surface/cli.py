@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from interlock.surface.cli.root import interlock
 
 SECONDS = 60.0
@@ -63,7 +64,10 @@ class Place:
 
     def plan(self, *steps: tuple[str, Mapping[str, object]], **fields: object) -> str:
         """A plan file; each step is an action with its arguments, ``fields`` go into the last one."""
-        written = [{"id": f"s{index}", "action": action, "arguments": dict(arguments)} for index, (action, arguments) in enumerate(steps, 1)]
+        written = [
+            {"id": f"s{index}", "action": action, "arguments": dict(arguments)}
+            for index, (action, arguments) in enumerate(steps, 1)
+        ]
         written[-1].update(fields)
         return self.write("plan.json", {"steps": written})
 
@@ -79,7 +83,7 @@ def process(arguments: Sequence[str], *, cwd: Path, **environment: str) -> Said:
     """Run in a process of its own, without a terminal."""
     found = subprocess.run(
         [*BOOT, *arguments], cwd=cwd, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=SECONDS, check=False,
+        text=True, errors="replace", timeout=SECONDS, check=False,
     )  # fmt: skip
     return Said(found.returncode, found.stdout, found.stderr)
 
@@ -89,6 +93,7 @@ class Terminal:
 
     def __init__(self, arguments: Sequence[str], *, cwd: Path, **environment: str) -> None:
         self.seen = ""
+        self._told = 0
         self._deadline = time.monotonic() + SECONDS
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
@@ -98,9 +103,9 @@ class Terminal:
 
     def until(self, text: str) -> Terminal:
         """Read until a text was shown."""
-        start = len(self.seen)
-        while text not in self.seen[start:]:
+        while text not in self.seen[self._told :]:
             assert self._read(), f"ended before it showed {text!r}: {self.seen}"
+        self._told = self.seen.index(text, self._told) + len(text)
         return self
 
     def type(self, text: str) -> Terminal:

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+
 from interlock.artifact.action import Reversibility
 from interlock.surface.cli.card import FULL, SCREEN, draw, first_screen, plain
 from interlock.surface.cli.layout import cells
@@ -47,7 +48,18 @@ def test_no_line_is_wider_than_the_page_and_every_line_begins_with_our_own_words
 def test_no_character_of_the_page_can_move_hide_or_colour_anything(name: str) -> None:
     for char in draw(CARDS[name]()).replace("\n", ""):
         assert unicodedata.category(char)[0] != "C", hex(ord(char))
-        assert unicodedata.bidirectional(char) not in {"R", "AL", "RLO", "LRO", "RLE", "LRE", "RLI", "LRI", "FSI", "PDI"}
+        assert unicodedata.bidirectional(char) not in {
+            "R",
+            "AL",
+            "RLO",
+            "LRO",
+            "RLE",
+            "LRE",
+            "RLI",
+            "LRI",
+            "FSI",
+            "PDI",
+        }
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from interlock.surface.cli.visible import visible
 from surface.cli import Place, process
 
@@ -30,7 +31,9 @@ def test_init_keeps_a_policy_that_is_there(place: Place, tmp_path: Path) -> None
 
 def test_run_carries_out_what_the_policy_allows_and_rollback_takes_it_back(place: Place) -> None:
     notes = Path(place.write("notes.txt", "call Bob\n"))
-    file = place.plan(("files.read@1", {"path": "notes.txt"}), ("files.write@1", {"path": "notes.txt", "content": "call Alice\n"}))
+    file = place.plan(
+        ("files.read@1", {"path": "notes.txt"}), ("files.write@1", {"path": "notes.txt", "content": "call Alice\n"})
+    )
     said = place("run", "tidy up", "--plan", file)
     assert (said.code, notes.read_text()) == (0, "call Alice\n"), said
     assert "What happened, as the harness saw it:" in said.out
@@ -157,7 +160,9 @@ def test_ledger_holds_until_a_byte_of_it_changes(place: Place, tmp_path: Path) -
     assert {"task", "plan", "decision", "key"} <= {entry["kind"] for entry in shown}
     [database] = (tmp_path / "state").glob("*/ledger.db")
     with sqlite3.connect(database) as tampering:
-        changed = tampering.execute("UPDATE leaf SET body = CAST(replace(CAST(body AS TEXT), 'STEP_UP', 'ALLOW') AS BLOB)")
+        changed = tampering.execute(
+            "UPDATE leaf SET body = CAST(replace(CAST(body AS TEXT), 'STEP_UP', 'ALLOW') AS BLOB)"
+        )
         assert changed.rowcount > 0
     tampering.close()
     said = run("verify", "--json")

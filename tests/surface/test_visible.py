@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from interlock.surface.cli.layout import box, cells, clip, cut, table, wrap
 from interlock.surface.cli.visible import visible
 
@@ -19,7 +20,10 @@ DECEIVING = {
     "spaces": ("a\u00a0b\u3000c\u2003", "a\\u{00A0}b\\u{3000}c\\u{2003}"),
     "mixed script": ("p\u0430ypal", "p\\u{0430}ypal"),
     "greek in latin": ("\u03bfpen", "\\u{03BF}pen"),
-    "whole word of look-alikes": ("\u0430\u0440\u0440\u04cf\u0435.com", "\\u{0430}\\u{0440}\\u{0440}\\u{04CF}\\u{0435}.com"),
+    "whole word of look-alikes": (
+        "\u0430\u0440\u0440\u04cf\u0435.com",
+        "\\u{0430}\\u{0440}\\u{0440}\\u{04CF}\\u{0435}.com",
+    ),
     "fullwidth": ("\uff41\uff0fb", "\\u{FF41}\\u{FF0F}b"),
     "mathematical": ("\U0001d41a", "\\u{1D41A}"),
     "slashes": ("a\u2044b\u2215c\u29f8d", "a\\u{2044}b\\u{2215}c\\u{29F8}d"),
@@ -34,7 +38,16 @@ DECEIVING = {
     "drawing": ("\u2502 \u2500 \u2713", "\\u{2502} \\u{2500} \\u{2713}"),
     "line separator": ("a\u2028b", "a\\u{2028}b"),
 }
-HONEST = ("plain ASCII, with 'signs' and \\ too", "naïve café Ærøskøbing", "Привет, мир", "Ελληνικά", "日本語のテスト", "한국어", "price 5 € — “fine”", "🙂")
+HONEST = (
+    "plain ASCII, with 'signs' and \\ too",
+    "naïve café Ærøskøbing",
+    "Привет, мир",
+    "Ελληνικά",
+    "日本語のテスト",
+    "한국어",
+    "price 5 € — “fine”",
+    "🙂",
+)
 
 
 @pytest.mark.parametrize("name", DECEIVING)
@@ -81,4 +94,8 @@ def test_escape_is_never_cut_in_two() -> None:
 
 
 def test_table_makes_its_cells_visible() -> None:
-    assert table(("A", "B"), [("x\n", "\x1b"), (1, "y")]).split("\n") == ["A          B", "x\\u{000A}  \\u{001B}", "1          y"]
+    assert table(("A", "B"), [("x\n", "\x1b"), (1, "y")]).split("\n") == [
+        "A          B",
+        "x\\u{000A}  \\u{001B}",
+        "1          y",
+    ]

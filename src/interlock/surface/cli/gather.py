@@ -17,6 +17,7 @@ from interlock.artifact.codec import Json
 from interlock.artifact.errors import IntegrityError, InterlockError
 from interlock.artifact.label import STRICTEST, Label, join
 from interlock.artifact.plan import Plan, Step
+from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View as FlowView
@@ -24,7 +25,6 @@ from interlock.decide.flow import static_view
 from interlock.decide.life import Status
 from interlock.decide.policy import RuleOrigin
 from interlock.decide.references import dependencies, is_literal
-from interlock.decide.resources import Touched
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources
 from interlock.harness.observing import Preview

@@ -60,7 +60,7 @@ def approve(plan: str, name: str | None, confirm: str | None, reason: str, unsaf
 @click.command(cls=Leaf)
 @click.argument("plan")
 @approver
-@click.option("--code", type=click.Choice(REASONS), default="other", show_default=True, help="Why.")
+@click.option("--code", type=click.Choice(REASONS), default="other", metavar="CODE", help=f"Why: {', '.join(REASONS)}.")
 @click.option("--reason", default="", help="In your own words.")
 @reduced
 def deny(plan: str, name: str | None, code: str, reason: str, unsafe: bool) -> int:
