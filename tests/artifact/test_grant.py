@@ -13,7 +13,6 @@ from interlock.artifact.action import Effect
 from interlock.artifact.errors import GrantError
 from interlock.artifact.grant import (
     GrantClaims,
-    GrantedResource,
     GrantedStep,
     GrantRequest,
     attenuate,
@@ -22,14 +21,15 @@ from interlock.artifact.grant import (
     public_key,
     revocation_ids,
 )
+from interlock.artifact.resources import Touched
 
 SEED = bytes(range(32))
 PUBLIC = public_key(SEED)
 PLAN, MANIFEST = "1" * 64, "2" * 64
 
 
-def file(name: str, access: Effect = Effect.READ, **facts: Any) -> GrantedResource:
-    return GrantedResource(kind="file", name=name, access=access, **facts)
+def file(name: str, access: Effect = Effect.READ, **facts: Any) -> Touched:
+    return Touched(kind="file", name=name, access=access, **facts)
 
 
 def claims(**changes: Any) -> GrantClaims:
@@ -98,7 +98,7 @@ def test_what_is_granted_passes(iteration: int) -> None:
 
 def test_an_open_resource_admits_any_name_of_its_kind() -> None:
     authorise(TOKEN, PUBLIC, asked(**WRITE, resources=(file("/anything", Effect.WRITE),)), 1500)
-    endpoint = GrantedResource(kind="endpoint", name="/anything", access=Effect.WRITE)
+    endpoint = Touched(kind="endpoint", name="/anything", access=Effect.WRITE)
     assert refused(TOKEN, asked(**WRITE, resources=(endpoint,))) == "grant.resource"
 
 

@@ -12,7 +12,6 @@ from interlock.artifact.errors import GrantError
 from interlock.artifact.grant import (
     MAX_TOKEN,
     GrantClaims,
-    GrantedResource,
     GrantedStep,
     GrantRequest,
     attenuate,
@@ -20,12 +19,13 @@ from interlock.artifact.grant import (
     mint,
     public_key,
 )
+from interlock.artifact.resources import Touched
 
 SEED, ATTACKER = bytes(range(32)), bytes(range(7, 39))
 PUBLIC = public_key(SEED)
 PLAN, MANIFEST = "1" * 64, "2" * 64
-GRANTED = GrantedResource(kind="file", name="/w/a", access=Effect.READ)
-WANTED = GrantedResource(kind="file", name="/etc/shadow", access=Effect.READ)
+GRANTED = Touched(kind="file", name="/w/a", access=Effect.READ)
+WANTED = Touched(kind="file", name="/etc/shadow", access=Effect.READ)
 CLAIMS = GrantClaims(
     plan=PLAN,
     task="t",

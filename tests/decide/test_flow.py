@@ -8,11 +8,11 @@ from tests.support.judging import HOME, PRIVATE, ROOT, SECRET, SITE, TASK, UNTRU
 
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, join
 from interlock.artifact.plan import ForEach
+from interlock.artifact.resources import canonical_host, canonical_path, inside
 from interlock.artifact.verdict import Decision
 from interlock.decide.evidence import PathLabel
 from interlock.decide.flow import literal_label
 from interlock.decide.globs import matches
-from interlock.decide.resources import canonical_host, canonical_path, inside
 from interlock.decide.secrets import secret_shaped
 
 SEND = {"url": "https://known.example/", "body": "hello"}

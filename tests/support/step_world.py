@@ -22,8 +22,9 @@ from interlock.artifact import channel, codec, grant, signing
 from interlock.artifact.action import Manifest
 from interlock.artifact.channel_pb2 import Accepted, Blob, Ran, RunStep, StartExecution, StepCall, StepReturn
 from interlock.artifact.plan import ForEach, Plan, Step
+from interlock.artifact.resources import touched
 from interlock.artifact.signing import Keyring, PublicKey, Signer
-from interlock.executor import step_main, touched
+from interlock.executor import step_main
 from interlock.executor.drivers import files, shell
 from interlock.executor.drivers.places import Places
 from interlock.executor.work import Work
@@ -148,7 +149,7 @@ def grant_for(plan: Plan, manifest: Manifest, arguments: Mapping[str, Any], home
         iterations=1,
         action=manifest.reference,
         manifest=codec.digest(manifest),
-        resources=touched.touched(manifest, arguments, home=str(home)),
+        resources=touched(manifest, arguments, arguments, root=str(home), home=""),
     )
     claims = grant.GrantClaims(
         plan=codec.digest(plan), task="t1", steps=(allowed,), not_before=NOW - 1000, expires_at=NOW + 60_000

@@ -26,10 +26,10 @@ from typing import Annotated, Final, Protocol, TypeAlias, TypeVar, cast
 import biscuit_auth as biscuit
 import msgspec
 
-from interlock.artifact.action import Effect
-from interlock.artifact.codec import Digest, Identifier, Millis, Text, Value
+from interlock.artifact.codec import Digest, Identifier, Millis, Value
 from interlock.artifact.errors import GrantError
 from interlock.artifact.plan import MAX_ITERATIONS, MAX_STEPS, StepId
+from interlock.artifact.resources import Touched
 
 MAX_TOKEN: Final = 1 << 18
 MAX_BLOCKS: Final = 4
@@ -40,16 +40,7 @@ _Terms: TypeAlias = dict[str, "str | int"]
 _T = TypeVar("_T")
 
 
-class GrantedResource(Value, frozen=True, kw_only=True):
-    """One resource by canonical name; ``open`` grants every name of the kind, where values decide at run time."""
-
-    kind: Identifier
-    name: Text
-    access: Effect
-    open: bool = False
-
-
-Resources: TypeAlias = Annotated[tuple[GrantedResource, ...], msgspec.Meta(max_length=MAX_RESOURCES)]
+Resources: TypeAlias = Annotated[tuple[Touched, ...], msgspec.Meta(max_length=MAX_RESOURCES)]
 
 
 class GrantedStep(Value, frozen=True, kw_only=True):
@@ -109,7 +100,7 @@ def mint(private_key: bytes, claims: GrantClaims) -> bytes:
 
 
 def attenuate(
-    token: bytes, public: bytes, step: str, iteration: int, resources: Sequence[GrantedResource] | None = None
+    token: bytes, public: bytes, step: str, iteration: int, resources: Sequence[Touched] | None = None
 ) -> bytes:
     """The token for one iteration of one step alone and, where given, for these resources alone; needs no secret."""
     block = biscuit.BlockBuilder("check if request({s}, {i})", {"s": step, "i": iteration})
@@ -198,19 +189,19 @@ def _why(
     return next((code for code, check in questions if not _holds(token, [check], facts)), "grant.refused")
 
 
-def _resource_check(step: str, resource: GrantedResource) -> biscuit.Check:
+def _resource_check(step: str, resource: Touched) -> biscuit.Check:
     terms: _Terms = {"s": step, "k": resource.kind, "n": resource.name, "a": resource.access.value}
     return biscuit.Check("check if resource({s}, {k}, {n}, {a}) or any_resource({s}, {k}, {a})", terms)
 
 
-def _resource_fact(step: str, resource: GrantedResource) -> biscuit.Fact:
+def _resource_fact(step: str, resource: Touched) -> biscuit.Fact:
     terms: _Terms = {"s": step, "k": resource.kind, "a": resource.access.value}
     if resource.open:
         return biscuit.Fact("any_resource({s}, {k}, {a})", terms)
     return biscuit.Fact("resource({s}, {k}, {n}, {a})", {**terms, "n": resource.name})
 
 
-def _key(resource: GrantedResource) -> str:
+def _key(resource: Touched) -> str:
     return f"{resource.kind} {resource.access.value} {resource.name}"
 
 

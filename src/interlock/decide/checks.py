@@ -13,12 +13,12 @@ from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
+from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View
 from interlock.decide.globs import matches
 from interlock.decide.policy import PolicyRequest
-from interlock.decide.resources import Touched, inside
 
 _PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
 _DESTROYING = frozenset({Effect.WRITE, Effect.DELETE})
@@ -123,7 +123,8 @@ def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest
 
 
 def _destinations(view: View) -> tuple[str, ...]:
-    return tuple(str(view.values[name]) for name in view.manifest.destinations if name in view.values)
+    found = [view.values[name] for name in view.manifest.destinations if name in view.values]
+    return tuple(str(item) for value in found for item in (value if isinstance(value, list) else [value]))
 
 
 def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:

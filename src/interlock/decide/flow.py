@@ -18,11 +18,11 @@ from interlock.artifact.action import Effect, Manifest, Role
 from interlock.artifact.codec import Json
 from interlock.artifact.label import CLEAN, Confidentiality, Label, flows_to, join, join_all
 from interlock.artifact.plan import Step
+from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import matches
 from interlock.decide.references import Labelled, is_literal, static_label
-from interlock.decide.resources import Touched, inside, touched
 from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
 

@@ -24,6 +24,7 @@ from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Value
 from interlock.artifact.errors import CodecError, ReferenceEvaluationError
 from interlock.artifact.label import Label, join
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
+from interlock.artifact.resources import touched
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide.checks import (
     check_arguments,
@@ -36,7 +37,6 @@ from interlock.decide.checks import (
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, actual_view, check_flow, static_view
 from interlock.decide.references import Labelled, is_literal
-from interlock.decide.resources import touched
 from interlock.decide.structure import check_structure
 
 

@@ -28,12 +28,12 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json, Value
 from interlock.artifact.errors import GrantError, InterlockError
 from interlock.artifact.plan import Plan, Step
+from interlock.artifact.resources import Touched, touched
 from interlock.artifact.signing import Keyring
 from interlock.artifact.snapshot import MAX_ENCODED, Restoration
-from interlock.executor.touched import touched
 
 MAX_KEYRING: Final = 1 << 20
-Alternatives: TypeAlias = tuple[tuple[grant.GrantedResource, ...], ...]
+Alternatives: TypeAlias = tuple[tuple[Touched, ...], ...]
 
 
 class StepError(InterlockError):
@@ -178,7 +178,7 @@ def _resources(
 ) -> Iterator[Alternatives]:
     """What the grant must answer for: each item names alternatives, of which one must be granted."""
     if capture is None and restoration is None:
-        yield (touched(manifest, arguments, home=request.home),)
+        yield (touched(manifest, arguments, arguments, root=request.home, home=""),)
         return
     paths = set(capture.paths) if capture else set[str]()
     paths |= {*restoration.before.roots, *restoration.after.roots} if restoration else set[str]()
@@ -186,7 +186,7 @@ def _resources(
         raise StepError("step.paths", "a snapshot of nothing")
     accesses = {item.access for item in manifest.resources if item.kind == "file" and item.access is not Effect.READ}
     for path in sorted(paths):
-        yield tuple((grant.GrantedResource(kind="file", name=path, access=access),) for access in sorted(accesses))
+        yield tuple((Touched(kind="file", name=path, access=access),) for access in sorted(accesses))
 
 
 def _authorise(request: RunStep, authority: grant.GrantRequest, alternatives: Alternatives) -> None:

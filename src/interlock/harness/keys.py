@@ -55,7 +55,9 @@ class Keys:
         found = [known for known in self.keyring.keys if known.id.startswith(key)]
         if len(found) != 1:
             raise StateError("keys.unknown", f"{len(found)} keys begin with that id", hint="run: interlock keys list")
-        revoked = msgspec.structs.replace(found[0], revoked_from=min(since, found[0].revoked_from or since))
+        revoked = msgspec.structs.replace(
+            found[0], revoked_from=since if found[0].revoked_from is None else min(since, found[0].revoked_from)
+        )
         self._save(tuple(revoked if known.id == revoked.id else known for known in self.keyring.keys))
         return revoked
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlock.artifact import codec
-from interlock.artifact.grant import GrantClaims, GrantedResource, GrantedStep, mint
+from interlock.artifact.grant import GrantClaims, GrantedStep, mint
 from interlock.artifact.plan import Plan, Step
+from interlock.artifact.resources import Touched, touched
 from interlock.artifact.signing import sign
 from interlock.decide.references import is_literal
-from interlock.decide.resources import Touched, touched
 from interlock.harness.core import Core
 
 
@@ -46,19 +46,11 @@ def known_resources(core: Core, step: Step) -> tuple[Touched, ...]:
     return touched(manifest, values, step.arguments, root=core.site.root, home=core.site.home)
 
 
-def granted_resources(resources: tuple[Touched, ...]) -> tuple[GrantedResource, ...]:
-    """The same resources, as a grant names them."""
-    return tuple(
-        GrantedResource(kind=resource.kind, name=resource.name, access=resource.access, open=resource.open)
-        for resource in resources
-    )
-
-
 def _granted(core: Core, step: Step) -> GrantedStep:
     return GrantedStep(
         step=step.id,
         iterations=step.for_each.at_most if step.for_each else 1,
         action=step.action,
         manifest=step.manifest,
-        resources=granted_resources(known_resources(core, step)),
+        resources=known_resources(core, step),
     )

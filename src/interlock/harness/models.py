@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from interlock.artifact import channel
 from interlock.artifact.channel_pb2 import GatewayStart, Generate, Generated, Message
 from interlock.artifact.errors import ChannelError, ConfigurationError, StateError
-from interlock.decide.resources import canonical_host
+from interlock.artifact.resources import canonical_host
 from interlock.harness.core import Core
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor

@@ -85,7 +85,7 @@ class Proposals:
         finished: tuple[str, ...] = (),
         previewing: bool = False,
     ) -> Judged:
-        """(1)-(7) of a proposal's bytes; nothing is stored.  A preview is the harness's own: it needs no loaded group."""
+        """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
         core = self._core
         now = core.clock()
         evidence = self.evidence(row)

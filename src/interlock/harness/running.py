@@ -21,13 +21,13 @@ from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import Label, join, join_all
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.receipt import Outcome
+from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, literal_label, reads
 from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
-from interlock.decide.resources import Touched
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
@@ -105,7 +105,7 @@ class Run:
         self.unfolding = self.unfolding.admit(step_id, iteration)
         try:
             resolved = self._resolve(step_id, iteration, shape)
-            self._still_approved(resolved)
+            self._claim(resolved)
         except InterlockError as error:
             self._stop(step_id, iteration, error.code)
             return None
@@ -148,6 +148,17 @@ class Run:
             code = (fresh or raised)[0].code
             raise StateError(code, f"step {step.id} is not what was approved, now that its values are known")
 
+    def _claim(self, resolved: Resolved) -> None:
+        """Look once more, claim, and record the intention, in one transaction: no revocation comes in between."""
+        core, step, digest = self._core, resolved.step, self._row.digest
+        arguments = codec.encode({name: value.value for name, value in resolved.arguments.items()})
+        with core.store.transaction():
+            self._still_approved(resolved)
+            lease = core.clock() + resolved.manifest.timeout_ms + LEASE_GRACE_MS
+            core.store.claim(digest, step.id, resolved.iteration, lease)
+            core.store.settle(digest, step.id, resolved.iteration, "claimed", arguments=arguments)
+            core.record("intention", self._row.task, f"{digest}/{resolved.place}", arguments, code=step.action)
+
     def _still_approved(self, resolved: Resolved) -> None:
         """Right before anything is released: the status, the freeze, the expiry, the policy."""
         core = self._core
@@ -160,13 +171,7 @@ class Run:
             raise StateError("plan.expired", f"the plan expired before step {resolved.step.id}")
 
     def _act(self, resolved: Resolved, shape: Shape) -> bool:
-        core, step = self._core, resolved.step
-        digest, subject = self._row.digest, f"{self._row.digest}/{resolved.place}"
-        lease = core.clock() + resolved.manifest.timeout_ms + LEASE_GRACE_MS
-        core.store.claim(digest, step.id, resolved.iteration, lease)
-        arguments = codec.encode({name: value.value for name, value in resolved.arguments.items()})
-        core.record("intention", self._row.task, subject, arguments, code=step.action)
-        core.store.settle(digest, step.id, resolved.iteration, "claimed", arguments=arguments)
+        step = resolved.step
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
         paths = destroyed_files(resolved)
         try:

@@ -206,17 +206,20 @@ class Harness:
         """Stop a running plan, or all of them, before their next step."""
         rows = [self.core.store.plan(digest)] if digest else self.core.store.plans(status=Status.RUNNING)
         for row in rows:
-            self.core.record("halt", row.task, row.digest, reason.encode(), code="halt.person")
-            self.core.store.advance(row.digest, Event.HALT, stopped="halt.person")
+            with self.core.store.transaction():
+                self.core.store.advance(row.digest, Event.HALT, stopped="halt.person")
+                self.core.record("halt", row.task, row.digest, reason.encode(), code="halt.person")
         return [row.digest for row in rows]
 
     def revoke(self, digest: str, reason: str) -> Status:
         """Take an approval back; a plan that has not ended can no longer start a step."""
-        row = self.core.store.plan(digest)
-        self.core.record("revoke", row.task, row.digest, reason.encode(), code="revoke.person")
-        if row.status in {Status.PENDING, Status.APPROVED}:
-            self.core.store.spend(row.task, **released(row.plan, self.core.catalogue))
-        return self.core.store.advance(row.digest, Event.REVOKE, stopped="revoke.person")
+        with self.core.store.transaction():
+            row = self.core.store.plan(digest)
+            status = self.core.store.advance(row.digest, Event.REVOKE, stopped="revoke.person")
+            if row.status in {Status.PENDING, Status.APPROVED}:
+                self.core.store.spend(row.task, **released(row.plan, self.core.catalogue))
+            self.core.record("revoke", row.task, row.digest, reason.encode(), code="revoke.person")
+        return status
 
     def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
         """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.

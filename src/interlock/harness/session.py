@@ -154,10 +154,8 @@ class Session:
                     return PlannerReturn(reply=self._ask(call.ask.question))
                 case "propose":
                     return PlannerReturn(judgement=self._propose(call.propose.proposal))
-                case "answer":
-                    return PlannerReturn(accepted=self._answer(call.answer.text))
                 case _:
-                    raise ChannelError("channel.state", "a message that a planner may not send")
+                    return PlannerReturn(accepted=self._answer(call.answer.text))
         except ChannelError:
             raise
         except InterlockError as error:

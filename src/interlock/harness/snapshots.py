@@ -11,7 +11,7 @@ from interlock.artifact import codec, snapshot
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
-from interlock.decide.resources import Touched
+from interlock.artifact.resources import Touched
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
 from interlock.harness.sandbox.profiles import PathGrant
@@ -69,13 +69,14 @@ class Snapshots:
         return result.output
 
     def _run(
-        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...], mode: Mode, snapshot: bytes,
-        access: Effect,
+        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...], mode: Mode,
+        wanted: bytes, access: Effect,
     ) -> Result:  # fmt: skip
         manifest = self._core.catalogue[row.plan.step(step).action]
         order = Order(
-            task=row.task, plan=row.digest, envelope=sealed.envelope, grant=sealed.grant, step=step, iteration=iteration,
-            manifest=manifest, touched=(), mode=mode, snapshot=snapshot, paths=_folders(paths, manifest, access),
+            task=row.task, plan=row.digest, envelope=sealed.envelope, grant=sealed.grant, step=step,
+            iteration=iteration, manifest=manifest, touched=(), mode=mode, snapshot=wanted,
+            paths=_folders(paths, manifest, access),
         )  # fmt: skip
         return self._stepper.run(order)
 

@@ -18,8 +18,8 @@ from interlock.artifact.action import Effect, Endpoint, Manifest
 from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ChannelError, SandboxError, StateError
-from interlock.artifact.grant import public_key
-from interlock.decide.resources import Touched
+from interlock.artifact.grant import attenuate, public_key
+from interlock.artifact.resources import Touched
 from interlock.harness import catalogue
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
@@ -135,7 +135,7 @@ class Stepper:
         return RunStep(
             mode=order.mode,
             plan=order.envelope,
-            grant=order.grant,
+            grant=self._grant(order),
             keyring=codec.encode(core.keys.keyring),
             grant_key=public_key(core.keys.grant_seed),
             step=order.step,
@@ -148,6 +148,12 @@ class Stepper:
             home=str(core.workspace.folder),
             programs={name: program(name) for name in order.manifest.driver.programs},
         )
+
+    def _grant(self, order: Order) -> bytes:
+        """The grant for this iteration alone and, for what acts on arguments, for exactly what it will touch."""
+        public = public_key(self._core.keys.grant_seed)
+        exact = order.touched if order.mode in {RunStep.ACT, RunStep.READ} else None
+        return attenuate(order.grant, public, order.step, order.iteration, exact)
 
     def _store(self, blob: Blob) -> None:
         parts = self._blobs.setdefault(blob.digest, [])

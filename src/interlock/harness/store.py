@@ -316,8 +316,8 @@ class Store:
     def set_plan(self, digest: str, **columns: bytes | int) -> None:
         """Set ``previews``, ``shown_at``, ``envelope`` or ``grant_token``."""
         with self.transaction() as db:
-            for column in columns:
-                db.execute(f"UPDATE plan SET {column} = ? WHERE digest = ?", (columns[column], digest))  # noqa: S608
+            for column, value in columns.items():
+                db.execute(f"UPDATE plan SET {column} = ? WHERE digest = ?", (value, digest))  # noqa: S608
 
     # ---- approvals
 

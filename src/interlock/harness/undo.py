@@ -17,7 +17,7 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.verdict import Decision
+from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.harness.core import Core
@@ -108,18 +108,25 @@ class Undo:
     def _compensate(self, row: PlanRow, claim: ClaimRow, step: Step, manifest: Manifest) -> Result:
         action, arguments = self._inverse(claim, step, manifest)
         task = self._core.store.task(row.task)
-        judged = self._proposals.judge(task, intent(task.task, action, arguments), previewing=True)
+        raw = intent(task.task, action, arguments)
+        judged = self._proposals.judge(task, raw, previewing=True)
         plan = judged.plan
         if plan is None or judged.verdict.decision is Decision.DENY:
             raise StateError(judged.verdict.reasons[0].code, f"the gate denies {action}")
-        return self._run(row.task, plan)
+        if judged.verdict.decision is not Decision.ALLOW and row.verdict.decision is not Decision.STEP_UP:
+            # (I2) Nobody confirmed this plan and its rollback, so somebody confirms the inverse first.
+            asked = self._proposals.propose(row.task, raw)
+            hint = f"run: interlock approve {(asked.digest or '')[:12]}, then execute it, then roll back again"
+            raise StateError("undo.needs_approval", f"taking this back by {action} cannot be undone itself", hint=hint)
+        return self._run(row.task, plan, judged.verdict)
 
-    def _run(self, task_id: str, plan: Plan) -> Result:
+    def _run(self, task_id: str, plan: Plan, verdict: Verdict) -> Result:
         core, step = self._core, plan.steps[0]
         sealed = seal(core, plan, task_id, until=core.clock() + ROLLBACK_LIFETIME_MS)
         core.record_all(
             [
                 ("plan", task_id, sealed.digest, codec.encode(plan), "rollback"),
+                ("decision", task_id, sealed.digest, codec.encode(verdict), verdict.decision.value),
                 ("grant", task_id, sealed.digest, sealed.grant, "rollback"),
             ]
         )

@@ -20,9 +20,9 @@ import platformdirs
 from interlock.artifact.codec import Identifier, Natural
 from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.label import Confidentiality, Integrity, Label
+from interlock.artifact.resources import canonical_path
 from interlock.artifact.task import Budget
 from interlock.decide.evidence import Limits, PathLabel, Site
-from interlock.decide.resources import canonical_path
 
 FILE_NAME = "interlock.toml"
 
@@ -81,7 +81,7 @@ class Egress(Section, frozen=True, kw_only=True):
 
 
 class Alerts(Section, frozen=True, kw_only=True):
-    """Where incidents go: a webhook, a command's standard input, or the log alone; ``after`` counts before escalation."""
+    """Where incidents go besides the log: a webhook, a command; from ``after`` open incidents on."""
 
     webhook: str = ""
     command: tuple[str, ...] = ()

@@ -19,9 +19,9 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from interlock.artifact import codec
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import CodecError
+from interlock.artifact.resources import canonical_host
 from interlock.executor.drivers.files import text_or_base64
 from interlock.executor.drivers.template import fill
-from interlock.executor.touched import host_and_port
 from interlock.executor.work import DriverError, Work
 
 METHODS: Final = frozenset({"get", "head", "post", "put", "patch", "delete"})
@@ -63,10 +63,10 @@ def _target(work: Work) -> tuple[str, int, str]:
     query = _query(work)
     if "url" in work.arguments:
         url = work.text("url")
-        host, port = host_and_port(url)
+        host, _, port = canonical_host(url).rpartition(":")
         parts = urlsplit(url)
         joined = "&".join(part for part in (parts.query, query) if part)
-        return host, port, _rooted(quote(parts.path or "/", safe=_PATH_SAFE)) + (f"?{joined}" if joined else "")
+        return host, int(port), _rooted(quote(parts.path or "/", safe=_PATH_SAFE)) + (f"?{joined}" if joined else "")
     endpoints = work.manifest.driver.endpoints
     if len(endpoints) != 1:
         raise DriverError("http.target", "neither a URL nor exactly one end point")

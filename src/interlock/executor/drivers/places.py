@@ -18,7 +18,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from interlock.executor.touched import canonical_path
+from interlock.artifact.resources import canonical_path
 from interlock.executor.work import DriverError
 
 NOREPLACE: Final = 1
@@ -65,7 +65,7 @@ class Places:
 
     def canonical(self, path: str) -> str:
         """The absolute spelling of ``path``, lexically; relative paths start from the home."""
-        return canonical_path(path, self._home)
+        return canonical_path(path, root=self._home, home="")
 
     def covers(self, path: str) -> bool:
         """Whether a canonical path is granted or lies below what is granted."""

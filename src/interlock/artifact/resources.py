@@ -1,5 +1,7 @@
 """What an action touches, in canonical form: resolved path, host and port, or the manifest's own template.
 
+The gate derives it to decide, the harness to grant and confine, and the step once more to ask its grant.
+
 Canonical means lexical here: ``~`` and relative paths are resolved against the site, dot segments are gone,
 and nothing of the file system is asked.  That is sound because a step opens files by descriptors that refuse
 every symbolic link, so that no other file than the one decided on can be meant.
@@ -15,7 +17,7 @@ from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from interlock.artifact.action import Effect, Manifest, Resource
-from interlock.artifact.codec import Json, Value
+from interlock.artifact.codec import Identifier, Json, Text, Value
 from interlock.artifact.errors import ReferenceEvaluationError
 
 _FIELD = re.compile(r"\{([A-Za-z0-9_]+)\}")
@@ -24,10 +26,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Touched(Value, frozen=True, kw_only=True):
-    """One resource with the kind of access; ``open`` while its name is not known."""
+    """One resource with the kind of access; ``open`` while its name is not known: then every name of the kind."""
 
-    kind: str
-    name: str
+    kind: Identifier
+    name: Text
     access: Effect
     open: bool = False
 
@@ -56,10 +58,10 @@ def canonical_path(path: str, *, root: str, home: str) -> str:
     """An absolute path without dot segments; raises ``ReferenceEvaluationError`` for what cannot be one."""
     if not path or "\0" in path or "\n" in path:
         raise ReferenceEvaluationError("resource.path", "an empty path, or one with a control character")
-    if path == "~" or path.startswith("~/"):
+    if home and (path == "~" or path.startswith("~/")):
         path = home + path[1:]
     elif path.startswith("~"):
-        raise ReferenceEvaluationError("resource.path", "another user's home cannot be named")
+        raise ReferenceEvaluationError("resource.path", "a home that is not known here")
     return posixpath.normpath(posixpath.join(root, path)).replace("//", "/", 1)
 
 
