@@ -100,6 +100,11 @@ def test_a_hung_provider_meets_the_deadline_and_the_next_call_works(make: Callab
     assert provider.ask()[0].text == "ok"
 
 
+def test_the_next_address_is_tried_where_one_does_not_answer(make: Callable[..., Provider]) -> None:
+    (got,) = make(chat("ok")).ask(found=["127.0.0.9", "127.0.0.1"])
+    assert got.text == "ok"
+
+
 def test_nobody_at_the_end_point_is_a_code(make: Callable[..., Provider]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]

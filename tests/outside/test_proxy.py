@@ -134,6 +134,26 @@ def test_a_name_is_resolved_once_for_a_lease(make: Callable[..., Any]) -> None:
     assert egress.asked == [HOST]
 
 
+def test_the_next_address_is_tried_where_one_does_not_answer(make: Callable[..., Any]) -> None:
+    service, egress = make(Service), make(Egress, ["127.0.0.9", "127.0.0.1"])
+    assert say(egress.open(service.port), get("/v1/a", service.port)).endswith(b"hello")
+
+
+def test_requests_sent_at_once_are_checked_one_by_one(make: Callable[..., Any]) -> None:
+    service, egress = make(Service), make(Egress)
+    sound = get("/v1/a", service.port).replace(b"Connection: close\r\n", b"")
+    answer = say(egress.open(service.port), sound + sound + get("/admin", service.port) + sound)
+    assert answer.count(b"hello") == 2 and answer.count(b"HTTP/1.1 ") == 3 and b'{"error": "proxy.path"}' in answer
+    assert egress.until("proxy.path").violation and len(service.requests) == 2
+
+
+def test_bytes_after_a_body_are_not_read_as_a_request(make: Callable[..., Any]) -> None:
+    service, egress = make(Service), make(Egress)
+    body = get("/v1/a", service.port, method="POST", body=b"xy").replace(b"Connection: close\r\n", b"")
+    answer = say(egress.open(service.port), body + b"GET /admin HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1 and [body for *_, body in service.requests] == [b"xy"]
+
+
 def test_closing_a_lease_cuts_its_connections_and_no_other(make: Callable[..., Any]) -> None:
     service, egress = make(Service), make(Egress)
     one, two = egress.open(service.port), egress.open(service.port, lease="lease-2")

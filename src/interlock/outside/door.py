@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -85,14 +85,18 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(self.bounds.connections)
         self._next = 0.0
+        self._listener: socket.socket | None = None
 
     def start(self, listener: socket.socket, handler: Handler) -> None:
         """Accept from now on."""
         listener.setblocking(False)
+        self._listener = listener
         self._keep(asyncio.create_task(self._accept(listener, handler)))
 
     def close(self, *, spare: asyncio.Task[None] | None = None) -> None:
         """Cut every connection at once, but the one of the task that still answers its own denial."""
+        if self._listener is not None:
+            stop(self._listener)
         for task in self._tasks - {spare}:
             task.cancel()
 
@@ -168,7 +172,7 @@ class Door:
 
     async def _accept(self, listener: socket.socket, handler: Handler) -> None:
         try:
-            with stopping(listener):
+            with listener:
                 while True:
                     await self._slots.acquire()
                     await self.turn()
@@ -197,15 +201,10 @@ class Door:
         return task
 
 
-@contextlib.contextmanager
-def stopping(listener: socket.socket) -> Generator[None]:
-    """Afterwards nobody can connect any more, whoever else holds the listener."""
-    with listener:
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
+def stop(listener: socket.socket) -> None:
+    """From now on nobody can connect, whoever else holds the listener."""
+    with contextlib.suppress(OSError):  # It has been closed already.
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 async def finish(writer: asyncio.StreamWriter, seconds: float) -> None:

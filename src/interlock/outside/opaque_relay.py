@@ -27,9 +27,9 @@ async def relay(door: Door, reader: asyncio.StreamReader, writer: asyncio.Stream
     except InterlockError as error:
         door.deny(number, error)
         return
-    door.report(number, "proxy.admitted", allowed=True)
-    before, code = (door.sent, door.received), "proxy.cut"
     out_reader, out_writer = await asyncio.open_connection(sock=sock, limit=door.bounds.chunk)
+    before, code = (door.sent, door.received), "proxy.cut"
+    door.report(number, "proxy.admitted", allowed=True)
     try:
         code = await _splice(door, first, (reader, writer), (out_reader, out_writer))
     finally:

@@ -87,9 +87,19 @@ class Poster:
         found = await reach.addresses(target.host, target.port, self._exceptions, _CONNECT_SECONDS, self._resolver)
         if target.scheme == "http" and not all(map(refusal, found)):
             raise ReachError("reach.plaintext", "plain http to a public address")
+        for address in found[:-1]:
+            try:
+                return await self._to(address, path, headers, body, limit)
+            except ReachError as error:
+                if error.code != "reach.refused":
+                    raise
+        return await self._to(found[-1], path, headers, body, limit)
+
+    async def _to(self, address: str, path: str, headers: dict[str, str], body: bytes, limit: int) -> Reply:
+        target = self.target
         request = httpx2.Request(
             "POST",
-            httpx2.URL(scheme=target.scheme, host=found[0], port=target.port, path=(target.path + path) or "/"),
+            httpx2.URL(scheme=target.scheme, host=address, port=target.port, path=(target.path + path) or "/"),
             headers={"Host": _authority(target), "Accept-Encoding": "identity", "User-Agent": "interlock", **headers},
             content=body,
             extensions={"sni_hostname": target.host, "timeout": {"connect": _CONNECT_SECONDS}},
@@ -97,16 +107,18 @@ class Poster:
         try:
             response = await self._transport.handle_async_request(request)
             return await _read(response, limit)
-        except httpx2.TimeoutException:
-            raise ReachError("reach.timeout", "the end point did not answer in time") from None
+        except httpx2.ConnectTimeout:
+            raise ReachError("reach.refused", "the end point does not answer") from None
         except httpx2.ConnectError as error:
-            certificate = "CERTIFICATE" in str(error).upper()
-            raise ReachError(
-                "reach.certificate" if certificate else "reach.refused",
-                "the end point does not prove its name" if certificate else "the end point refuses connections",
-            ) from None
+            raise _unconnected(error) from None
         except (httpx2.HTTPError, ValueError):
             raise ReachError("reach.broken", "the exchange broke off") from None
+
+
+def _unconnected(error: httpx2.ConnectError) -> ReachError:
+    if "CERTIFICATE" in str(error).upper():
+        return ReachError("reach.certificate", "the end point does not prove its name")
+    return ReachError("reach.refused", "the end point refuses connections")
 
 
 async def _read(response: httpx2.Response, limit: int) -> Reply:

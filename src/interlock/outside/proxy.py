@@ -21,7 +21,7 @@ from interlock.artifact.channel_pb2 import ProxyCall, ProxyEvent, ProxyOpen
 from interlock.artifact.errors import ChannelError, InterlockError
 from interlock.outside import http_relay, opaque_relay, reach
 from interlock.outside.addresses import check_name
-from interlock.outside.door import Access, Bounds, Door, Station, stopping
+from interlock.outside.door import Access, Bounds, Door, Station, stop
 from interlock.outside.http_rules import Rule, is_model_host
 
 _MAX_CALL: Final = 1 << 20
@@ -118,9 +118,10 @@ class Proxy:
         try:
             door = self._door(call)
         except InterlockError as error:
-            with stopping(listener):
-                violation = error.code == "proxy.model_host"
-                self._station.report(ProxyEvent(lease=call.lease, code=error.code, violation=violation))
+            stop(listener)
+            listener.close()
+            violation = error.code == "proxy.model_host"
+            self._station.report(ProxyEvent(lease=call.lease, code=error.code, violation=violation))
             return
         self._doors.setdefault(call.lease, []).append(door)
         handler = opaque_relay.relay if door.access.rule.endpoint.mode == "opaque" else http_relay.relay

@@ -92,7 +92,7 @@ async def connect(found: Sequence[str], port: int, seconds: float, *, local: boo
     try:
         async with deadline:
             for address in found:
-                sock = await _try(address, port)
+                sock = await _try(address, port, max(seconds / len(found), 1.0))
                 if sock is not None:
                     return _outward(sock, local=local)
     except TimeoutError:
@@ -100,13 +100,14 @@ async def connect(found: Sequence[str], port: int, seconds: float, *, local: boo
     raise ReachError("reach.refused", "the end point refuses connections")
 
 
-async def _try(address: str, port: int) -> socket.socket | None:
+async def _try(address: str, port: int, seconds: float) -> socket.socket | None:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:
+    except OSError:  # A time-out is one, too: the next address has its turn.
         sock.close()
         return None
     except BaseException:
