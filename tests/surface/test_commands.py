@@ -97,6 +97,47 @@ def test_a_key_that_nobody_trusts_approves_nothing(place: Place) -> None:
     assert place("approve", plan, "--as", "../alice", "--confirm", "approve").code == 2
 
 
+def test_who_asked_cannot_approve_where_duties_are_separated(place: Place) -> None:
+    toml = place.folder / "interlock.toml"
+    toml.write_text(toml.read_text().replace("separate_duties = false", "separate_duties = true"))
+    plan = place.asking()
+    own = place("approve", plan, "--as", "alice", "--confirm", "approve")
+    assert (own.code, "You are the requester: you cannot approve." in own.err) == (3, True)
+    file = place.write("bob.json", place("keys", "new", "bob", here=False).out)
+    assert process(["keys", "trust", file], cwd=place.folder).code == 0
+    assert place("approve", plan, "--confirm", "approve").code == 2  # Whose key, of the two that lie here?
+    assert place("approve", plan, "--as", "bob", "--confirm", "approve").code == 0
+
+
+def test_two_persons_approve_where_a_rule_says_so_and_one_counts_once(place: Place) -> None:
+    rule = "rules:\n  - verify: files.write\n    id: two-persons\n    approvals: 2\n    owner: ops\n    why: two look at it\n"
+    place.write("policy/two.yaml", rule)
+    plan = place.asking()
+    assert "rule two-persons at policy/two.yaml:2, owner ops" in " ".join(place("approve", plan).err.split())
+    assert place("approve", plan, "--confirm", "approve").code == 4
+    assert place("approve", plan, "--confirm", "approve").code == 2
+    file = place.write("bob.json", place("keys", "new", "bob", here=False).out)
+    assert process(["keys", "trust", file], cwd=place.folder).code == 0
+    assert place("approve", plan, "--as", "bob", "--confirm", "approve").code == 0
+
+
+def test_card_shows_earlier_decisions_on_the_same_target(place: Place) -> None:
+    first = place.asking()
+    place("deny", first, "--code", "not-now")
+    second = process(["plan", "show", place.asking(), "--json"], cwd=place.folder)
+    card = second.json["card"]
+    assert isinstance(card, dict)
+    assert [(past["plan"], past["outcome"]) for past in card["precedents"]] == [(first, "denied")]
+    assert card["precedents"][0]["same"].endswith(".git/hooks/pre-commit")
+
+
+def test_changed_policy_voids_the_question(place: Place) -> None:
+    plan = place.asking()
+    place.write("policy/more.yaml", "rules:\n  - deny: files.delete\n    id: more\n")
+    said = place("approve", plan, "--confirm", "approve")
+    assert (said.code, "approval.policy" in said.err) == (5, True)
+
+
 def test_denied_plan_ends_with_3_and_says_why_without_values(place: Place) -> None:
     file = place.plan(("files.read@1", {"path": ".env"}))
     said = place("run", "read it", "--plan", file)

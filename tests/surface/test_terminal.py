@@ -48,6 +48,19 @@ def test_deny_on_the_terminal_asks_for_a_reason(place: Place) -> None:
     assert "status denied" in shown.seen
 
 
+def test_hasty_approval_of_what_cannot_be_undone_is_an_alarm(place: Place) -> None:
+    toml = place.folder / "interlock.toml"
+    toml.write_text(toml.read_text().replace('groups = ["files"]', 'groups = ["http"]'))
+    file = place.plan(("http.post@1", {"url": "https://example.org/hook", "body": "{}"}))
+    plan = str(place("run", "tell", "--plan", file, "--json").json["plans"][0]["plan"])  # type: ignore[index]
+    shown = Terminal(["approve", plan], cwd=place.folder)
+    shown.until("  example.org:443").until("> ").type("example.org:443\n")
+    assert shown.end() == 0, shown.seen
+    entries = process(["ledger", "show", "--json"], cwd=place.folder).json["entries"]
+    assert isinstance(entries, list)
+    assert [entry["subject"] for entry in entries if entry["code"] == "approval.hasty"] == [plan]
+
+
 def test_end_of_input_is_no_approval(place: Place) -> None:
     plan = place.asking()
     shown = Terminal(["approve", plan], cwd=place.folder)

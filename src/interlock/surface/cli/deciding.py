@@ -6,9 +6,11 @@ cannot be undone needs the resource's name; what was typed before the question s
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +33,7 @@ from interlock.surface.cli.visible import visible
 
 Word = Literal["approve", "deny"]
 REASONS = ("wrong-target", "too-broad", "not-needed", "not-now", "unclear", "suspicious", "another-plan", "other")
+_HASTY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,19 @@ def draw(console: Console, card: Card, *, error: bool = True) -> str:
     return page.draw(card, width=width, paint=console.paint if console.colour(stream.isatty()) else page.plain)
 
 
-def question(console: Console, card: Card) -> tuple[Word | None, str]:
+def question(harness: Harness, console: Console, shown: Shown) -> tuple[Word | None, str]:
     """Ask on the terminal: the word (``None`` leaves it pending) and, for a denial, the reason."""
+    card = shown.card
     console.say("")
     for line in page.headline(card):
         console.say(line, "bold")
     console.say(f"Type the line below to approve once, deny to deny, nothing to leave it:\n  {visible(card.challenge)}")
+    asked = time.monotonic()
     answer = console.ask(">")
     if answer == visible(card.challenge):
+        if card.irreversible and time.monotonic() - asked < _HASTY_SECONDS:
+            harness.core.record("alert", shown.row.task, shown.row.digest, b"", code="approval.hasty")
+            console.warn("approved in under two seconds; that is on record as an alarm")
         return "approve", ""
     if answer != "deny":
         return None, ""
@@ -91,8 +99,6 @@ def submit(harness: Harness, shown: Shown, word: Word, person: str, reason: str)
 
 def signed(core: Core, row: PlanRow, word: Word, person: str, reason: str) -> bytes:
     """The envelope of an approval or a denial by ``person``, who has a key here; raises ``ConfigurationError``."""
-    import hashlib
-
     now = core.clock()
     lifetime = core.workspace.configuration.approvals.lifetime_minutes * 60_000
     approval = Approval(

@@ -62,6 +62,8 @@ def person(name: str | None) -> str:
     if asked:
         return identifier(asked)
     keys = sorted(path.stem for path in approver_folder().glob("*.key"))
+    if len(keys) > 1 and login() not in keys:
+        raise ConfigurationError("keys.which", f"several keys lie here: {', '.join(keys)}", hint="add --as NAME")
     return keys[0] if len(keys) == 1 else identifier(login())
 
 

@@ -82,7 +82,7 @@ def _decide(plan: str, name: str | None, confirm: str | None, reason: str, unsaf
             return _said(out, shown, "approve", submit(harness, shown, "approve", who, reason))
         if not out.interactive:
             return _unasked(out, shown)
-        word, why = question(out, shown.card)
+        word, why = question(harness, out, shown)
         if word is None:
             return _said(out, shown, "", Status.PENDING)
         return _said(out, shown, word, submit(harness, shown, word, who, why or reason))

@@ -32,6 +32,7 @@ def ledger() -> None:
 def verify(since: Path | None) -> None:
     """Recompute every entry, the tree and the signed head; exit code 5 where anything does not fit."""
     with reading() as core:
+        console().progress(f"verifying {core.ledger.size} entries")
         head = core.ledger.verify(since=since.read_bytes() if since else None)
     found = {
         "origin": head.origin,

@@ -93,8 +93,9 @@ def check(file: BinaryIO, task_id: str | None, goal: str | None, unattended: boo
 def preview(digest: str, unsafe: bool) -> None:
     """Probe now what a plan would change; of a pending plan, this is what an approval signs."""
     with acting(unsafe=unsafe) as harness:
-        found = harness.preview(digest)
-    data = {"plan": digest, "previews": [msgspec.to_builtins(one) for one in found]}
+        whole = harness.core.store.plan(digest).digest
+        found = harness.preview(whole)
+    data = {"plan": whole, "previews": [msgspec.to_builtins(one) for one in found]}
     parts = [f"{rule(f'{one.step} · {one.kind}', 80)}\n{_quoted(one.text)}" for one in found]
     console().data(data, "\n".join(parts))
 

@@ -102,7 +102,7 @@ def run(  # noqa: PLR0917 - click passes each by its name
         _needs_model(harness, chosen)
         task = start(harness, goal, attach, values, groups, scopes)
         plan = completed(handed, harness.core.store.task(task).task) if file else b""
-        return _Run(harness, console(), task, chosen, person(name)).go(plan)
+        return _Run(harness, console(), task, chosen, name).go(plan)
 
 
 def _needs_model(harness: Harness, strategy: str) -> None:
@@ -115,15 +115,16 @@ def _needs_model(harness: Harness, strategy: str) -> None:
 class _Run:
     """One invocation of ``run``."""
 
-    def __init__(self, harness: Harness, out: Console, task: str, strategy: str, person: str) -> None:
+    def __init__(self, harness: Harness, out: Console, task: str, strategy: str, name: str | None) -> None:
         self._harness = harness
         self._out = out
         self._task = task
         self._strategy = strategy
-        self._person = person
+        self._name = name
         self._ended: dict[str, Status] = {}
 
     def go(self, handed: bytes) -> int:
+        self._out.progress(f"planning ({self._strategy})")
         outcome = self._harness.plan(self._task, self._strategy, handed=handed, ask=self._ask, act=self._act)
         if outcome.violated:
             return self._tell(outcome.decided, outcome.answer, Exit.HALTED)
@@ -155,10 +156,11 @@ class _Run:
         """Ask the person, where one is there; the plan's status then."""
         if not self._out.interactive:
             return Status.PENDING
-        shown = show(self._harness, digest, self._person)
+        who = person(self._name)
+        shown = show(self._harness, digest, who)
         click.echo(draw(self._out, shown.card), err=True, color=self._out.colour(sys.stderr.isatty()))
-        word, reason = question(self._out, shown.card)
-        return submit(self._harness, shown, word, self._person, reason) if word else Status.PENDING
+        word, reason = question(self._harness, self._out, shown)
+        return submit(self._harness, shown, word, who, reason) if word else Status.PENDING
 
     def _ask(self, text: str) -> str | None:
         """A planner's question reaches the person as the planner's."""
