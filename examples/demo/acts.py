@@ -211,7 +211,7 @@ def proofs(stage: Stage) -> None:
     with stage.harness() as harness:
         key = harness.core.ledger.key.vkey
     passed = _offline(bundle, key)
-    stage.prove("the offline verifier agrees, with the public key alone", passed.stdout.split("\n")[0], not passed.returncode)
+    stage.prove("the offline verifier agrees, with the public key alone", passed.stdout.split("\n")[0] or _code(passed.stderr), not passed.returncode)
     forged = stage.scratch / "forged.jsonl"
     forged.write_text(bundle.read_text().replace("ALLOW", "DENY", 1))
     failed = _offline(forged, key)

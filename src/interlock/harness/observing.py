@@ -17,13 +17,13 @@ from interlock.artifact.codec import Json, Value
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import STRICTEST, Confidentiality, Label, join
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.verdict import Decision, Verdict
+from interlock.artifact.verdict import Decision
 from interlock.decide.flow import static_view
 from interlock.decide.references import Labelled, is_literal
 from interlock.decide.secrets import secret_shaped
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal
-from interlock.harness.proposals import Proposals, intent
+from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.stepping import Order, Stepper
 from interlock.harness.store import PlanRow
 
@@ -84,15 +84,19 @@ class Observer:
         if manifest.effect is not Effect.READ:
             raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")
         view = static_view(plan.steps[0], manifest, {}, {}, judged.evidence)
-        return self._run(task_id, plan, manifest, verdict, view.output)
+        return self._run(task_id, plan, judged, view.output)
 
-    def _run(self, task_id: str, plan: Plan, manifest: Manifest, verdict: Verdict, label: Label) -> Labelled:
+    def _run(self, task_id: str, plan: Plan, judged: Judged, label: Label) -> Labelled:
         core, step = self._core, plan.steps[0]
+        manifest = core.catalogue[step.action]
         sealed = seal(core, plan, task_id)
         core.record_all(
-            [("decision", task_id, sealed.digest, codec.encode(verdict), verdict.decision.value),
-             ("observation", task_id, sealed.digest, codec.encode(plan), manifest.reference)]
-        )  # fmt: skip
+            [
+                ("plan", task_id, sealed.digest, codec.encode(plan), "observation"),
+                self._proposals.decision(judged, sealed.digest, judged.verdict, judged.evidence.digest()),
+                ("observation", task_id, sealed.digest, b"", manifest.reference),
+            ]
+        )
         secrets: dict[str, bytes] = {}
         for name in manifest.secrets:
             core.record("secret", task_id, f"{sealed.digest}/{step.id}/0", name.encode(), code=name)

@@ -141,21 +141,9 @@ class Proposals:
         verdict = self._reserve(row, judged)
         raw = codec.encode(plan) if plan is not None else b"null"
         digest = bytes_digest(raw) if plan is not None else None
-        context = judged.evidence.digest()
-        receipt = Receipt(
-            id=f"receipt-{secrets.token_hex(6)}",
-            task=row.task_digest,
-            proposal=judged.proposal,
-            plan=digest,
-            policy=core.policy.digest,
-            context=context,
-            verdict=verdict,
-            unsafe=core.unsafe,
-            at=core.clock(),
-        )
-        subject, task_id = digest or judged.proposal, row.task.id
-        entries.append(("plan", task_id, subject, raw, ""))
-        entries.append(("decision", task_id, subject, core.receipt(receipt, subject), verdict.decision.value))
+        context, task_id = judged.evidence.digest(), row.task.id
+        entries.append(("plan", task_id, digest or judged.proposal, raw, ""))
+        entries.append(self.decision(judged, digest, verdict, context))
         if plan is None or digest is None:
             return Decided(verdict=verdict)
         status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
@@ -176,6 +164,23 @@ class Proposals:
             )
         )
         return Decided(verdict=verdict, digest=digest, status=status)
+
+    def decision(self, judged: Judged, digest: str | None, verdict: Verdict, context: str) -> Record:
+        """The entry of a decision: its payload is the signed receipt."""
+        core, evidence = self._core, judged.evidence
+        receipt = Receipt(
+            id=f"receipt-{secrets.token_hex(6)}",
+            task=evidence.task_digest,
+            proposal=judged.proposal,
+            plan=digest,
+            policy=evidence.policy.digest,
+            context=context,
+            verdict=verdict,
+            unsafe=core.unsafe,
+            at=core.clock(),
+        )
+        subject = digest or judged.proposal
+        return "decision", evidence.task.id, subject, core.receipt(receipt, subject), verdict.decision.value
 
     def _reserve(self, row: TaskRow, judged: Judged) -> Verdict:
         """(8) Budget and rate, atomically; a denial releases what was taken."""

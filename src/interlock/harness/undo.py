@@ -17,12 +17,12 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.verdict import Decision, Verdict
+from interlock.artifact.verdict import Decision
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal
-from interlock.harness.proposals import Proposals, intent
+from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Stepper
 from interlock.harness.store import ClaimRow, PlanRow
@@ -118,15 +118,15 @@ class Undo:
             asked = self._proposals.propose(row.task, raw)
             hint = f"run: interlock approve {(asked.digest or '')[:12]}, then execute it, then roll back again"
             raise StateError("undo.needs_approval", f"taking this back by {action} cannot be undone itself", hint=hint)
-        return self._run(row.task, plan, judged.verdict)
+        return self._run(row.task, plan, judged)
 
-    def _run(self, task_id: str, plan: Plan, verdict: Verdict) -> Result:
+    def _run(self, task_id: str, plan: Plan, judged: Judged) -> Result:
         core, step = self._core, plan.steps[0]
         sealed = seal(core, plan, task_id, until=core.clock() + ROLLBACK_LIFETIME_MS)
         core.record_all(
             [
                 ("plan", task_id, sealed.digest, codec.encode(plan), "rollback"),
-                ("decision", task_id, sealed.digest, codec.encode(verdict), verdict.decision.value),
+                self._proposals.decision(judged, sealed.digest, judged.verdict, judged.evidence.digest()),
                 ("grant", task_id, sealed.digest, sealed.grant, "rollback"),
             ]
         )
