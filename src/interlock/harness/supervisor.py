@@ -28,6 +28,7 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
+from interlock.artifact import frames
 from interlock.artifact.errors import SandboxError
 from interlock.harness.sandbox.profiles import (
     PROFILES,
@@ -192,7 +193,7 @@ class _Zygote:
 
     def hear(self) -> bool:
         """Take one report of the zygote; ``False`` where it, and so every child, is gone."""
-        body, found, _, _ = socket.recv_fds(self.control, 1 << 16, 2, socket.MSG_CMSG_CLOEXEC)
+        body, found = frames.receive_rights(self.control, 1 << 16, 2)
         with self._changed:
             if not body:
                 self.gone = True
@@ -323,7 +324,7 @@ class Supervisor:
         """Read the child's one report, refuse its canaries, and put it under watch."""
         reporting.settimeout(START_SECONDS)
         try:
-            body, descriptors, _, _ = socket.recv_fds(reporting, 1 << 16, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+            body, descriptors = frames.receive_rights(reporting, 1 << 16, _MAX_DESCRIPTORS)
         except TimeoutError:
             raise SandboxError("sandbox.timeout", f"the {child.role} did not lock down in time") from None
         if not body:

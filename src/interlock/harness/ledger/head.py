@@ -51,8 +51,10 @@ class Head:
         self._next.replace(self._path)
 
     def close(self) -> None:
-        """Give the lock's descriptor back."""
-        os.close(self._lock)
+        """Give the lock's descriptor back; closing twice does nothing, for the number may be another file's by then."""
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
 
 
 def write_durably(path: Path, content: bytes) -> None:

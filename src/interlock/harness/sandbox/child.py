@@ -78,7 +78,7 @@ def _life(orders: int, channel: int, world: World, identity: int | None) -> int:
         _refusal(world, JailSpec())
         rehearsal.rehearse(world.profile, world.missing, world.abi)
     reporting.send(b"w")
-    body, descriptors, _, _ = socket.recv_fds(reporting, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    body, descriptors = frames.receive_rights(reporting, 1 << 18, _MAX_DESCRIPTORS)
     if not body:
         return 0
     bequest = BEQUESTS.decode(body)

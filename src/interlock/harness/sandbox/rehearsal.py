@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from interlock.artifact import frames
 from interlock.harness.sandbox import jail, probes, raw
 from interlock.harness.sandbox.profiles import Bequest, HostGrant, JailSpec, Locked, PathGrant, Profile
 from interlock.harness.sandbox.syscall_rules import program
@@ -27,7 +28,7 @@ def messages() -> None:
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with one, other:
         socket.send_fds(one, [msgspec.msgpack.encode(Bequest(spec=_SPEC))], [one.fileno()])
-        body, found, _, _ = socket.recv_fds(other, 1 << 16, 8, socket.MSG_CMSG_CLOEXEC)
+        body, found = frames.receive_rights(other, 1 << 16, 8)
         for descriptor in found:
             os.close(descriptor)
     msgspec.msgpack.decode(body, type=Bequest)

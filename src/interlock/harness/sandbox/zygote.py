@@ -22,6 +22,7 @@ from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 
+from interlock.artifact import frames
 from interlock.artifact.errors import InterlockError, SandboxError
 from interlock.harness.sandbox import child, raw, rehearsal
 from interlock.harness.sandbox.bpf import ALLOW, assemble
@@ -167,7 +168,7 @@ class Zygote:
             os.close(tree)
 
     def _take_order(self) -> bool:
-        body, descriptors, _, _ = socket.recv_fds(self._control, 1 << 18, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        body, descriptors = frames.receive_rights(self._control, 1 << 18, _MAX_DESCRIPTORS)
         if not body:
             return False
         order = _ORDERS.decode(body)
