@@ -49,9 +49,13 @@ ATTACKS = {
     "doubly encoded dots": (f"GET /v1/%252E%252E/admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
     "an encoded slash": (f"GET /v1/..%2Fadmin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
     "dots with a parameter": (f"GET /v1/..;x=1/admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
-    "an overlong dot": (f"GET /v1/%C0%AE%C0%AE/admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
-    "a backslash": (f"GET /v1\\..\\admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
+    "an overlong dot": (f"GET /v1/%C0%AE%C0%AE/admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
+    "a backslash": (f"GET /v1\\..\\admin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
     "a doubled slash": (f"GET /v1//a HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
+    "an encoded slash that does not climb": (f"GET /v1/a%2Fb HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
+    "a lone dot": (f"GET /v1/./a HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
+    "an encoded backslash": (f"GET /v1/..%5cadmin HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
+    "an encoded NUL": (f"GET /v1/a%00 HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", V),
     "a fragment": (f"GET /v1/a#b HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
     "an encoded letter": (f"GET /v1/%61 HTTP/1.1\r\n{H}\r\n", "proxy.path_spelling", False),
     "length and chunks": (
@@ -132,6 +136,15 @@ def test_an_empty_list_admits_nothing(methods: tuple[str, ...], paths: tuple[str
 )  # fmt: skip
 def test_a_path_pattern_matches_whole_paths(pattern: str, path: str, expected: bool) -> None:
     assert matches(pattern, path) is expected
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/caf%C3%A9", "/v1/caf%c3%a9", "/v1/a%20b", "/v1/x...y", "/v1/a:b@c;d=1", "/v1/", "/v1/.hidden"]
+)
+def test_an_ordinary_path_passes_as_it_is(path: str) -> None:
+    rule = Rule(endpoint=Endpoint(host="a.test", port=443, methods=("GET",), paths=("/v1/**",)))
+    head = parse_head(f"GET {path}?q=%2F..%2f HTTP/1.1\r\nHost: a.test\r\n\r\n".encode())
+    assert check(head, rule)[0] == (b"host", b"a.test") and head.path == path
 
 
 def test_headers_of_one_hop_and_injected_ones_are_not_the_steps_to_send() -> None:

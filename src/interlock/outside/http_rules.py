@@ -32,10 +32,9 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 MAX_HEAD: Final = 32 * 1024
 _LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]{1,16384}) HTTP/1\.1")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
-_PATH: Final = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+)*/?")
+_PATH: Final = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
 _QUERY: Final = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/?\[\]{}|^`\"<>-]|%[0-9A-Fa-f]{2})*")
-_ENCODED_DELIMITER: Final = re.compile(r"(?i)%(2E|2F|5C|00|25|C0|C1)")
-_ENCODED_PLAIN: Final = re.compile(r"%(2D|3[0-9BF]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AEF]|23|[01][0-9A-F])")
+_ENCODED: Final = re.compile(r"(?i)%(2[35DEF]|3[0-9BF]|4[1-9A-F]|5[0-9ACF]|6[1-9A-F]|7[0-9AEF]|[01][0-9A-F])")
 _HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te trailer transfer-encoding content-length expect host".split()
 )
@@ -43,6 +42,7 @@ _OVERRIDES: Final = re.compile(
     rb"forwarded|x-forwarded-.*|x-http-method(-override)?|x-method-override|x-original-(url|uri|host)|x-rewrite-url"
     rb"|x-host|x-real-ip|x-override-url|proxy-auth.*|http2-settings|true-client-ip|x-envoy-.*|via"
 )
+_DEFAULT_PORTS: Final = frozenset({80, 443})
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
@@ -133,8 +133,8 @@ def _framing(head: Head) -> Headers:
 
 def _host(head: Head, rule: Rule) -> bytes:
     # (3) The host is the grant's.
-    endpoint, default = rule.endpoint, 443 if rule.endpoint.mode == "tls" else 80
-    allowed = {f"{endpoint.host}:{endpoint.port}", *([endpoint.host] if endpoint.port == default else [])}
+    endpoint = rule.endpoint
+    allowed = {f"{endpoint.host}:{endpoint.port}", *([endpoint.host] if endpoint.port in _DEFAULT_PORTS else [])}
     hosts = [host.decode("latin-1") for host in head.all(b"host")]
     if not head.target.startswith("/"):
         hosts = [head.target.rpartition("://")[2].partition("/")[0]]
@@ -163,15 +163,20 @@ def is_model_host(name: str, model_hosts: frozenset[str]) -> bool:
 def _check_path(head: Head, rule: Rule) -> None:
     # (5) The path is normal and granted.
     path, _, query = head.target.partition("?")
-    segments = [segment.partition(";")[0] for segment in path.split("/")]
-    if _ENCODED_DELIMITER.search(path) or {".", ".."} & set(segments):
-        raise DeniedError("proxy.path_spelling", "a dot segment or an encoded delimiter", violation=True, status=400)
+    if _climbs(path):
+        raise DeniedError("proxy.path_spelling", "a path that climbs, plainly or encoded", violation=True, status=400)
     if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
         raise DeniedError("proxy.path_spelling", "a path or query that is not in normal form", status=400)
-    if _ENCODED_PLAIN.search(path) or not _is_utf8(unquote_to_bytes(path)):
-        raise DeniedError("proxy.path_spelling", "a character of the path is encoded without need", status=400)
+    if _ENCODED.search(path) or "." in path.split("/") or not _is_utf8(unquote_to_bytes(path)):
+        raise DeniedError("proxy.path_spelling", "a dot segment, or a character encoded without need", status=400)
     if not any(matches(pattern, path) for pattern in rule.endpoint.paths):
         raise DeniedError("proxy.path", "the path is outside the grant", violation=True)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a reader who decodes once or twice, or takes a backslash for a slash, would find ``..`` or NUL."""
+    twice = unquote_to_bytes(unquote_to_bytes(path))
+    return b"\0" in twice or any(part.partition(b";")[0] == b".." for part in re.split(rb"[/\\]", twice))
 
 
 def _is_utf8(raw: bytes) -> bool:
