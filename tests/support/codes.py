@@ -1,0 +1,91 @@
+"""The stable codes that the source can say, found by reading it: what docs/codes.md must hold, no more and no less.
+
+A code is a string constant of the form ``family.name``.  A code that is put together at run time is listed in
+``PUT_TOGETHER`` with everything that it can become; one that is not listed there is an error, so that none can be
+forgotten.  Strings of the same form that are no codes (file names, modules, settings of git) are excluded by rule.
+
+    python -m tests.support.codes        prints them
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from interlock.artifact.action import Effect
+from interlock.artifact.receipt import Outcome
+from interlock.artifact.task import Budget
+from interlock.decide.life import Status
+
+SOURCE = Path(__file__).parents[2] / "src" / "interlock"
+
+_CODE = re.compile(r"[a-z]+\.[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*")
+_BEGINNING = re.compile(r"[a-z]+\.[a-z_]*")
+_FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log)")
+_GIT = re.compile(r"(core|credential|diff|gc|maintenance|protocol|safe|submodule)\..+")
+_PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
+
+PUT_TOGETHER = {
+    "f'floor.{manifest.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
+    "f'budget.{code}'": ["budget.cost", "budget.steps"],
+    "f'budget.{over[0]}'": [f"budget.{name}" for name in Budget.__struct_fields__],
+    "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview"],
+    "f'plan.{row.status.value}'": [f"plan.{status.value}" for status in Status if status is not Status.APPROVED],
+    "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
+}
+_NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of a request, not codes
+
+
+def codes() -> set[str]:
+    """Every code; raises ``ValueError`` for one that is put together in a way that nobody has listed."""
+    return {code for path in _modules() for code in _of(ast.parse(path.read_text("utf-8")))}
+
+
+def _modules() -> Iterator[Path]:
+    return (path for path in sorted(SOURCE.rglob("*.py")) if not path.name.endswith("_pb2.py"))
+
+
+def _of(tree: ast.Module) -> Iterator[str]:
+    passed_over = {id(node) for node in _docstrings(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            passed_over.update(id(part) for part in node.values)
+            yield from _put_together(node)
+        elif isinstance(node, ast.Constant) and id(node) not in passed_over and _is_code(node.value):
+            yield str(node.value)
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body[:1]
+            and isinstance(node.body[0], ast.Expr)
+        ):
+            yield node.body[0].value
+
+
+def _is_code(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and _CODE.fullmatch(value) is not None
+        and not value.startswith("interlock.")
+        and value not in _PREFIXES
+        and not any(pattern.fullmatch(value) for pattern in (_FILE, _GIT))
+    )
+
+
+def _put_together(node: ast.JoinedStr) -> Iterable[str]:
+    first = node.values[0] if node.values else None
+    if not isinstance(first, ast.Constant) or not _BEGINNING.fullmatch(str(first.value)) or first.value in _NAMES:
+        return ()
+    text = ast.unparse(node)
+    if text not in PUT_TOGETHER:
+        raise ValueError(f"a code that is put together and not listed: {text}")
+    return PUT_TOGETHER[text]
+
+
+if __name__ == "__main__":
+    print("\n".join(sorted(codes())))
