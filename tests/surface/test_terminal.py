@@ -95,6 +95,25 @@ def test_unattended_denies_what_would_ask(place: Place) -> None:
     assert "nobody is there" in said.err
 
 
+def test_quiet_hides_messages_and_never_the_question(place: Place) -> None:
+    shown = Terminal(["approve", place.asking(), "-q"], cwd=place.folder)
+    shown.until("Write .git/hooks/pre-commit.").until("nothing to leave it:").until("> ").type("\n")
+    assert shown.end() == 4, shown.seen
+    assert "next:" not in shown.seen
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [(["halt"], 2, "usage"), (["no-such-command"], 2, "usage"), (["task", "show", "task-1"], 2, "task.unknown")],
+)
+def test_json_holds_for_failures_too(place: Place, words: list[str], code: int, error: str) -> None:
+    said = process([*words, "--json"], cwd=place.folder)
+    found = said.json["error"]
+    assert isinstance(found, dict)
+    assert (said.code, said.json["exit"], found["code"]) == (code, code, error)
+    assert said.err
+
+
 def test_unexpected_exception_is_one_line_and_a_traceback_only_if_asked(place: Place) -> None:
     toml = place.folder / "interlock.toml"
     toml.chmod(0o600)

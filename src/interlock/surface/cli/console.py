@@ -50,10 +50,10 @@ class Console:
         else:
             click.echo(text if isinstance(text, str) else text(), color=self.colour(sys.stdout.isatty()))
 
-    def say(self, text: str, tone: str = "") -> None:
-        """A message; it may hold line feeds and must have been made visible."""
+    def say(self, text: str, tone: str = "", *, always: bool = False) -> None:
+        """A message; it may hold line feeds and must have been made visible; ``--quiet`` hides it unless ``always``."""
         self.settle()
-        if not self.quiet:
+        if always or not self.quiet:
             click.echo(self.paint(text, tone) if tone else text, err=True, color=self.colour(sys.stderr.isatty()))
 
     def warn(self, text: str) -> None:

@@ -68,10 +68,9 @@ def draw(console: Console, card: Card, *, error: bool = True) -> str:
 def question(harness: Harness, console: Console, shown: Shown) -> tuple[Word | None, str]:
     """Ask on the terminal: the word (``None`` leaves it pending) and, for a denial, the reason."""
     card = shown.card
-    console.say("")
-    for line in page.headline(card):
-        console.say(line, "bold")
-    console.say(f"Type the line below to approve once, deny to deny, nothing to leave it:\n  {visible(card.challenge)}")
+    verbs = "Type the line below to approve once, deny to deny, nothing to leave it:"
+    console.say("\n".join(["", *page.headline(card)]), "bold", always=True)
+    console.say(f"{verbs}\n  {visible(card.challenge)}", always=True)
     asked = time.monotonic()
     answer = console.ask(">")
     if answer == visible(card.challenge):

@@ -136,18 +136,17 @@ class Root(Noun):
         try:
             found = super().main(args, name, complete_var, standalone_mode=False, **extra)
         except click.Abort:
-            click.echo("interrupted", err=True)
-            return Exit.INTERRUPTED
+            return _ended("interrupted", "interrupted", Exit.INTERRUPTED, json="--json" in args)
         except click.ClickException as error:
             error.show()
-            return error.exit_code
+            return _ended("usage", error.format_message(), error.exit_code, json="--json" in args, told=True)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # The reader has gone; nothing more can be told.
             return Exit.FAULT
         except (InterlockError, SeparationViolation) as error:
             return _fail(error, json="--json" in args)
         except Exception as error:  # noqa: BLE001 - the last resort, which never shows a traceback unasked
-            return _unexpected(error)
+            return _unexpected(error, json="--json" in args)
         return found if isinstance(found, int) else Exit.OK
 
 
@@ -159,12 +158,22 @@ def _fail(error: InterlockError | SeparationViolation, *, json: bool) -> int:
     return exit_code(error)
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, *, json: bool) -> int:
     _debug()
-    text = f"error: {type(error).__name__}: {visible(str(error))[:500]}"
+    text = f"{type(error).__name__}: {visible(str(error))[:500]}"
     hint = "this is a fault of Interlock or of this machine; INTERLOCK_DEBUG=1 shows where"
-    click.echo(f"{text}  [unexpected]\n  next: {hint}", err=True)
-    return Exit.FAULT
+    click.echo(f"error: {text}  [unexpected]\n  next: {hint}", err=True)
+    return _ended("unexpected", text, Exit.FAULT, json=json, told=True)
+
+
+def _ended(code: str, message: str, exit_code: int, *, json: bool, told: bool = False) -> int:
+    """The end of a command that no error of ours explains; the exit code."""
+    if not told:
+        click.echo(message, err=True)
+    if json:
+        error = {"code": code, "message": message, "why": "", "hint": ""}
+        Console(json=True).data({"error": error, "exit": exit_code}, "")
+    return exit_code
 
 
 def _debug() -> None:

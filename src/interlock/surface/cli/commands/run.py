@@ -166,7 +166,7 @@ class _Run:
         """A planner's question reaches the person as the planner's."""
         if not self._out.interactive:
             return None
-        self._out.say("\n".join(box("the planner asks, unverified", wrap(visible(text), 76), 80)))
+        self._out.say("\n".join(box("the planner asks, unverified", wrap(visible(text), 76), 80)), always=True)
         return self._out.ask("Your answer (empty: none):") or None
 
     def _exit(self, decided: list[Decided]) -> int:
