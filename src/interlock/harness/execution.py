@@ -8,7 +8,7 @@ it sees neither arguments nor outputs, and whatever it asks but the next step is
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from interlock.artifact import channel, codec
@@ -21,6 +21,7 @@ from interlock.artifact.channel_pb2 import (
 )
 from interlock.artifact.errors import ChannelError, IntegrityError, StateError
 from interlock.artifact.grant import public_key
+from interlock.artifact.label import STRICTEST
 from interlock.artifact.receipt import Outcome, Receipt
 from interlock.artifact.verdict import Decision
 from interlock.decide import gate
@@ -37,6 +38,7 @@ from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
 
 EXECUTOR_SILENCE_SECONDS = 30.0
+_RESTARTED = "harness.restarted"
 
 
 class Execution:
@@ -80,25 +82,47 @@ class Execution:
     def recover(self) -> list[str]:
         """Settle what a crash left: a running plan that nobody runs is halted, its started step is unknown (I4)."""
         found: list[str] = []
-        for row in self._core.store.plans(status=Status.RUNNING) + self._core.store.plans(status=Status.SEALED):
+        for listed in self._core.store.plans(status=Status.RUNNING) + self._core.store.plans(status=Status.SEALED):
             try:
-                with self._alone(row.digest):
-                    self._settle_claims(row)
-                    self._core.record("halt", row.task, row.digest, b"", code="harness.restarted")
-                    event = Event.HALT if row.status is Status.RUNNING else Event.REVOKE
-                    self._core.store.advance(row.digest, event, stopped="harness.restarted")
-                    found.append(row.digest)
+                with self._alone(listed.digest):
+                    row = self._core.store.plan(listed.digest)  # Whoever held the lock may have ended it.
+                    if row.status in {Status.RUNNING, Status.SEALED}:
+                        self._settle_claims(row)
+                        self._interrupt(row)
+                        found.append(row.digest)
             except StateError as error:
                 if error.code != "run.elsewhere":
                     raise
         return found
 
+    def _interrupt(self, row: PlanRow) -> None:
+        """Halt what ran; what was sealed and had not started is revoked, for its approval is used up."""
+        running = row.status is Status.RUNNING
+        event = Event.HALT if running else Event.REVOKE
+        self._core.record("halt" if running else "revoke", row.task, row.digest, b"", code=_RESTARTED)
+        self._core.store.advance(row.digest, event, stopped=_RESTARTED)
+
     def _settle_claims(self, row: PlanRow) -> None:
-        for claim in self._core.store.claims(row.digest):
-            if claim.state == "claimed":
-                subject = f"{row.digest}/{claim.step}/{claim.iteration}"
+        """What the ledger says of a started step holds; where it says nothing, it is unknown what happened."""
+        claimed = [claim for claim in self._core.store.claims(row.digest) if claim.state == "claimed"]
+        outcomes = self._outcomes(row.digest) if claimed else {}
+        for claim in claimed:
+            place = row.digest, claim.step, claim.iteration
+            subject = "/".join(map(str, place))
+            if subject not in outcomes:
                 self._core.record("outcome", row.task, subject, b"null", code="unknown")
-                self._core.store.settle(row.digest, claim.step, claim.iteration, "unknown", code="harness.restarted")
+            state, index = outcomes.get(subject, ("unknown", -1))
+            if state in {"done", "skipped"}:  # Recorded, but not settled: the label is lost, so it is the strictest.
+                output, label = self._core.ledger.payload(index), codec.encode(STRICTEST)
+                self._core.store.settle(*place, state, code=_RESTARTED, output=output, label_doc=label)
+            else:
+                self._core.store.settle(*place, "unknown", code=_RESTARTED)
+
+    def _outcomes(self, digest: str) -> dict[str, tuple[str, int]]:
+        """Code and index of the recorded outcome of each start of a plan."""
+        entries = enumerate(self._core.ledger.entries())
+        return {entry.subject: (entry.code, index) for index, entry in entries
+                if entry.kind == "outcome" and entry.subject.startswith(f"{digest}/")}  # fmt: skip
 
     def _seal(self, row: PlanRow) -> Sealed:
         core = self._core
@@ -115,9 +139,10 @@ class Execution:
             raise kind(code, "the plan is no longer what was approved", hint="propose it again")
         sealed = seal(core, row.plan, row.task)
         core.record("grant", row.task, row.digest, sealed.grant)
-        core.store.use_approvals(row.digest)
-        core.store.set_plan(row.digest, envelope=sealed.envelope, grant_token=sealed.grant)
-        core.store.advance(row.digest, Event.SEAL)
+        with core.store.transaction():  # An approval is used up by the seal, or by nothing.
+            core.store.use_approvals(row.digest)
+            core.store.set_plan(row.digest, envelope=sealed.envelope, grant_token=sealed.grant)
+            core.store.advance(row.digest, Event.SEAL)
         return sealed
 
     def _changed(self, row: PlanRow) -> str:
@@ -204,7 +229,7 @@ class Execution:
         core.record("outcome", row.task, row.digest, core.receipt(receipt, row.digest), code="done")
 
     @contextmanager
-    def _alone(self, digest: str) -> Iterator[None]:
+    def _alone(self, digest: str) -> Generator[None]:
         """Hold the plan's lock, which the kernel lets go of when this process dies."""
         folder = self._core.workspace.state / "locks"
         folder.mkdir(mode=0o700, exist_ok=True)
