@@ -18,11 +18,12 @@ interlock.artifact.errors.CodecError: codec.duplicate_key: the key 'a' stands tw
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -54,6 +55,8 @@ _BLANK_MARKS = [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 
 _HIDDEN_MARKS = frozenset([*_BLANK_MARKS, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() else ord(" ") for byte in range(128)).ljust(256)
+_LONG_NUMBER = b"0" * len(str(MAX_INTEGER))
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -94,22 +97,18 @@ def parse(raw: bytes, *, limit: int = MAX_BYTES, data: bool = False) -> Json:
 
 def decode(raw: bytes, kind: type[T], *, limit: int = MAX_BYTES, data: bool = False) -> T:
     """Read one value of ``kind`` in any spelling; raises ``CodecError``."""
-    return convert(parse(raw, limit=limit, data=data), kind)
+    found = _plainly(raw, kind, limit)
+    return convert(parse(raw, limit=limit, data=data), kind) if found is None else found
 
 
 def decode_canonical(raw: bytes, kind: type[T], *, limit: int = MAX_BYTES, data: bool = False) -> T:
     """Read one value of ``kind`` whose bytes must be its canonical form; raises ``CodecError``."""
-    _bound(raw, limit)
-    try:
-        value: Json = msgspec.json.decode(raw)
-        exact = _encoder.encode(value) == raw
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        exact = False
-        value = None
-    if not exact:
-        parse(raw, limit=limit, data=data)  # A precise reason where there is one.
+    found = _plainly(raw, kind, limit)
+    if found is not None:
+        return found
+    value = parse(raw, limit=limit, data=data)
+    if _encoder.encode(value) != raw:
         raise CodecError("codec.not_canonical", "the bytes are not the canonical form (RFC 8785) of their value")
-    check(value, data=data)
     return exactly(value, kind)
 
 
@@ -205,6 +204,31 @@ def hidden(value: str) -> str | None:
         if char not in "\n\t" and (unicodedata.category(char) in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN_MARKS):
             return char
     return None
+
+
+def _plainly(raw: bytes, kind: type[T], limit: int) -> T | None:
+    """The value of canonical bytes that are seen at once to lie in the domain; ``None``: look at each part.
+
+    What is encoded to the same bytes again repeats no key, leaves no field out and is spelled in the one way.
+    ASCII without escapes has only printable strings (JSON has no bare control characters but U+007F), no number
+    has as many digits as the greatest integer, and brackets and commas bound depth and counts from above.
+    """
+    _bound(raw, limit)
+    if (
+        not raw.isascii() or b"\\" in raw or b"\x7f" in raw or _LONG_NUMBER in raw.translate(_DIGITS)
+        or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or raw.count(b",") >= MAX_ITEMS or len(raw) > MAX_STRING
+    ):  # fmt: skip
+        return None
+    try:
+        found: T = _decoder(cast("Hashable", kind)).decode(raw)
+    except (msgspec.MsgspecError, CodecError, RecursionError):
+        return None
+    return found if _encoder.encode(found) == raw else None
+
+
+@functools.lru_cache(maxsize=256)
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind, strict=True, float_hook=_no_float)
 
 
 def _bound(raw: bytes, limit: int) -> None:

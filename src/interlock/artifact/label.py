@@ -69,7 +69,14 @@ def join(*labels: Label) -> Label:
 
 def join_all(labels: Iterable[Label]) -> Label:
     """As ``join``, over an iterable."""
-    found = list(labels)
+    found = list({*labels} - {CLEAN})
+    match found:
+        case []:
+            return CLEAN
+        case [Label(scopes=() | (_,), sources=() | (_,)) as only]:
+            return only
+        case _:
+            pass  # Names must be put in order, and the strictest of each side be found.
     return Label(
         confidentiality=max(
             (label.confidentiality for label in found), key=_RANK.__getitem__, default=Confidentiality.PUBLIC

@@ -21,7 +21,7 @@ from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
-from interlock.decide.globs import matches
+from interlock.decide.globs import matches, matches_any
 from interlock.decide.references import Labelled, is_literal, static_label
 from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
@@ -123,7 +123,7 @@ def resource_label(resource: Touched, evidence: Evidence) -> Label:
     home = evidence.site.home
     below = [label for key, label in evidence.carried.items() if _below(key, resource)]
     rules = [rule.label for rule in evidence.site.labels if matches(rule.path, resource.name, evidence.site.root)]
-    if any(matches(glob, resource.name, home) for glob in CREDENTIAL_PATHS):
+    if matches_any(CREDENTIAL_PATHS, resource.name, home):
         found.append(_RESTRICTED)
     return join_all(found + below + rules)
 

@@ -15,6 +15,16 @@ def matches(glob: str, path: str, base: str) -> bool:
     return _compiled(glob, base).match(path) is not None
 
 
+def matches_any(globs: tuple[str, ...], path: str, base: str) -> bool:
+    """Whether one of the globs matches; no glob matches nothing."""
+    return _any(globs, base).match(path) is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _any(globs: tuple[str, ...], base: str) -> re.Pattern[str]:
+    return re.compile("|".join(_compiled(glob, base).pattern for glob in globs) or "(?!)", re.DOTALL)
+
+
 @functools.lru_cache(maxsize=4096)
 def _compiled(glob: str, base: str) -> re.Pattern[str]:
     if glob.startswith("~/"):
