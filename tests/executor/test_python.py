@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interlock.artifact import codec
-from interlock.artifact.action import Argument, Driver, Effect, Endpoint, Manifest, Reversibility
+from interlock.artifact.action import Argument, Driver, Effect, Endpoint, Manifest, Reversibility, Role
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import SeparationViolation
 from interlock.executor.drivers import python
@@ -72,7 +72,7 @@ def manifest(function: str, **facts: Any) -> Manifest:
     )
     return Manifest(
         name="x", group="g", sentence="s", effect=Effect.SEND, reversibility=Reversibility.IRREVERSIBLE,
-        arguments={"x": Argument(type="string")}, secrets=("token",), driver=driver, **facts,
+        arguments={"x": facts.pop("argument", Argument(type="string"))}, secrets=("token",), driver=driver, **facts,
     )  # fmt: skip
 
 
@@ -84,6 +84,16 @@ def test_the_function_gets_arguments_secrets_and_end_points(tmp_path: Path) -> N
     found = ran(tmp_path, "echo")
     assert found.ok, found
     assert codec.parse(found.output) == {"arguments": {"x": "v"}, "secret": "t", "url": "http://api.example.com:443"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "decided"), [("string", "a/../b", "{}/b"), ("list", ["c", "/d"], ["{}/c", "/d"])]
+)
+def test_a_path_arrives_as_it_was_decided_on(tmp_path: Path, kind: Any, given: Any, decided: Any) -> None:
+    todo = manifest("bare", argument=Argument(type=kind, role=Role.PATH))
+    found = run_step(request(todo, {"x": given}, tmp_path, secrets={"token": b"t"}))
+    wanted = decided.format(tmp_path) if isinstance(decided, str) else [one.format(tmp_path) for one in decided]
+    assert (found.ok, codec.parse(found.output)) == (True, wanted)
 
 
 def test_any_value_of_the_domain_may_come_back(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 The package is imported here and nowhere else, in a process that is locked down already and ends after this
 step.  ``operation`` is ``module:function``; the module is the manifest's package or lies in it.  The function
-is called as ``function(arguments, context)`` and returns a value of JSON without floats.
+is called as ``function(arguments, context)``, with every path as it was decided on (absolute), and returns a
+value of JSON without floats.
 
     def create(arguments, context):
         url = context.endpoint("api.example.com")
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from interlock.artifact.action import Effect, Endpoint
+from interlock.artifact.action import Effect, Endpoint, Role
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError
 from interlock.executor.work import DriverError, Work
@@ -50,12 +51,22 @@ def run(work: Work) -> Json:
     work.progress.started = work.manifest.effect is not Effect.READ
     try:
         function = _function(driver.package, driver.operation)
-        return function(dict(work.arguments), context)
+        return function({name: _decided(work, name, value) for name, value in work.arguments.items()}, context)
     except InterlockError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code, and may raise anything
         text: Json = {"error": type(error).__name__, "text": str(error)[:_MAX_TEXT]}
         raise DriverError("python.raised", f"the function raised {type(error).__name__}", output=text) from None
+
+
+def _decided(work: Work, name: str, value: Json) -> Json:
+    """An argument as the gate saw it: a path is absolute and without dot segments."""
+    declared = work.manifest.arguments.get(name)
+    if declared is None or declared.role is not Role.PATH:
+        return value
+    if isinstance(value, list):
+        return [_decided(work, name, item) for item in value]
+    return work.places.canonical(value) if isinstance(value, str) else value
 
 
 def _function(package: str, operation: str) -> Callable[[Mapping[str, Json], Context], Json]:
