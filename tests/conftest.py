@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
+from hypothesis import settings
 from tests.support.world import World
+
+# No example is stored, so that a checkout need not be writable; in CI the same examples are drawn each time.
+settings.register_profile("local", database=None)
+settings.register_profile("ci", database=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ class StoredLife(RuleBasedStateMachine):
             with self.store.transaction():
                 deed()
                 if crash:
-                    raise StateError("crash", "the process ends here")
+                    raise StateError("crash", "the process ends here")  # noqa: TRY301 - as a transaction meets it
         except StateError as error:
             return error.code
         return ""
