@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,6 +85,7 @@ class Proposals:
         parent: PlanRow | None = None,
         finished: tuple[str, ...] = (),
         previewing: bool = False,
+        sequence: int | None = None,
     ) -> Judged:
         """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
         core = self._core
@@ -97,7 +99,7 @@ class Proposals:
             id=f"plan-{secrets.token_hex(6)}",
             revision=parent.plan.revision + 1 if parent else 0,
             parent=parent.digest if parent else None,
-            sequence=core.store.next_sequence(),
+            sequence=core.store.next_sequence() if sequence is None else sequence,
             finished=finished,
             expires_at=min(now + lifetime, row.task.expires_at),
         )
@@ -120,13 +122,18 @@ class Proposals:
 
         (I8) The entries are durable before the transaction that makes the plans visible is committed.
         """
-        entries: list[Record] = []
-        with self._core.store.transaction():
-            decided: list[Decided] = []
+        store, rows = self._core.store, dict[str, TaskRow]()
+        entries, plans, decided = list[Record](), list[PlanRow](), list[Decided]()
+        with store.transaction():
+            first = store.next_sequence()
             for task_id, raw in proposals:
-                row = self._core.store.task(task_id)
-                judged = self.judge(row, raw, parent=parent, finished=finished)
-                decided.append(self._settle(row, judged, entries))
+                row = rows.get(task_id) or store.task(task_id)
+                judged = self.judge(row, raw, parent=parent, finished=finished, sequence=first + len(plans))
+                verdict, rows[task_id] = self._reserve(row, judged)
+                decided.append(self._settle(judged, verdict, entries, plans))
+            for task_id, row in rows.items():
+                store.set_spent(task_id, row.spent)
+            store.put_plan(*plans)
             self._core.record_all(entries)
         return decided
 
@@ -135,35 +142,6 @@ class Proposals:
         amounts = worst_case(plan, self._core.catalogue)
         spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
         return dataclasses.replace(evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until={})
-
-    def _settle(self, row: TaskRow, judged: Judged, entries: list[Record]) -> Decided:
-        core, plan = self._core, judged.plan
-        verdict = self._reserve(row, judged)
-        raw = codec.encode(plan) if plan is not None else b"null"
-        digest = bytes_digest(raw) if plan is not None else None
-        context, task_id = judged.evidence.digest(), row.task.id
-        entries.append(("plan", task_id, digest or judged.proposal, raw, ""))
-        entries.append(self.decision(judged, digest, verdict, context))
-        if plan is None or digest is None:
-            return Decided(verdict=verdict)
-        status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
-        core.store.put_plan(
-            PlanRow(
-                digest=digest,
-                task=task_id,
-                sequence=plan.sequence,
-                status=status,
-                doc=raw,
-                verdict_doc=codec.encode(verdict),
-                policy=core.policy.digest,
-                manifests=manifests_digest(core.digests, tuple(step.action for step in plan.steps)),
-                previews=b"",
-                shown_at=0,
-                context=context,
-                created_at=core.clock(),
-            )
-        )
-        return Decided(verdict=verdict, digest=digest, status=status)
 
     def decision(self, judged: Judged, digest: str | None, verdict: Verdict, context: str) -> Record:
         """The entry of a decision: its payload is the signed receipt."""
@@ -182,21 +160,48 @@ class Proposals:
         subject = digest or judged.proposal
         return "decision", evidence.task.id, subject, core.receipt(receipt, subject), verdict.decision.value
 
-    def _reserve(self, row: TaskRow, judged: Judged) -> Verdict:
-        """(8) Budget and rate, atomically; a denial releases what was taken."""
+    def _settle(self, judged: Judged, verdict: Verdict, entries: list[Record], plans: list[PlanRow]) -> Decided:
+        core, plan, task_id = self._core, judged.plan, judged.evidence.task.id
+        raw = codec.encode(plan) if plan is not None else b"null"
+        digest = bytes_digest(raw) if plan is not None else None
+        context = judged.evidence.digest()
+        entries.append(("plan", task_id, digest or judged.proposal, raw, ""))
+        entries.append(self.decision(judged, digest, verdict, context))
+        if plan is None or digest is None:
+            return Decided(verdict=verdict)
+        status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
+        plans.append(
+            PlanRow(
+                digest=digest,
+                task=task_id,
+                sequence=plan.sequence,
+                status=status,
+                doc=raw,
+                verdict_doc=codec.encode(verdict),
+                policy=core.policy.digest,
+                manifests=manifests_digest(core.digests, tuple(step.action for step in plan.steps)),
+                previews=b"",
+                shown_at=0,
+                context=context,
+                created_at=core.clock(),
+            )
+        )
+        return Decided(verdict=verdict, digest=digest, status=status)
+
+    def _reserve(self, row: TaskRow, judged: Judged) -> tuple[Verdict, TaskRow]:
+        """(8) Budget and rate, atomically, and the task with it; a denial takes nothing but the plan's own count."""
         core, plan = self._core, judged.plan
-        amounts = worst_case(plan, core.catalogue) if plan is not None else {}
-        if judged.verdict.decision is Decision.DENY:
-            amounts = {}
+        taken = plan if judged.verdict.decision is not Decision.DENY else None
+        amounts = worst_case(taken, core.catalogue) if taken is not None else {}
         try:
-            core.store.spend(row.task.id, plans=1, **amounts)
+            spent = row.charged({"plans": 1, **amounts})
         except StateError as error:
             reason = Reason(decision=Decision.DENY, stage=8, code=error.code)
-            return strictest([reason, *judged.verdict.reasons])
-        if amounts and plan is not None:
-            for step in plan.steps:
-                core.store.hit_rate(core.catalogue[step.action].rate, core.clock())
-        return judged.verdict
+            return strictest([reason, *judged.verdict.reasons]), row
+        rates = Counter(core.catalogue[step.action].rate for step in taken.steps) if taken is not None else {}
+        for rate, uses in rates.items():
+            core.store.hit_rate(rate, core.clock(), uses)
+        return judged.verdict, msgspec.structs.replace(row, spent=spent)
 
 
 _EVENTS = {

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
@@ -80,6 +80,14 @@ class TaskRow(Row, frozen=True, kw_only=True):
     loaded: tuple[str, ...]
     frozen: bool
     answer: str | None
+
+    def charged(self, amounts: Mapping[str, int]) -> Budget:
+        """What will have been spent with these amounts; raises ``StateError`` over the budget."""
+        spent = {name: getattr(self.spent, name) + amounts.get(name, 0) for name in Budget.__struct_fields__}
+        over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(self.task.budget, name)]
+        if over:
+            raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
+        return Budget(**{name: max(0, value) for name, value in spent.items()})
 
 
 class _StoredTask(Row, frozen=True, kw_only=True):
@@ -177,7 +185,7 @@ class Store:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
         self._carried: Mapping[str, Label] = {}
-        self._carried_at = -1
+        self._carried_at: int = -1
         self._carry_changed = True
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
@@ -189,7 +197,7 @@ class Store:
         self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Generator[sqlite3.Connection]:
         """One immediate transaction; nothing of it remains where it raises."""
         with self._lock:
             if self._db.in_transaction:
@@ -250,14 +258,13 @@ class Store:
     def spend(self, task_id: str, **amounts: int) -> Budget:
         """Add to what the task has used, atomically (gate step 8); raises ``StateError`` over the budget."""
         with self.transaction():
-            row = self.task(task_id)
-            spent = {name: getattr(row.spent, name) + amounts.get(name, 0) for name in Budget.__struct_fields__}
-            over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(row.task.budget, name)]
-            if over:
-                raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
-            budget = Budget(**{name: max(0, value) for name, value in spent.items()})
-            self._set_task(task_id, "spent_doc", codec.encode(budget))
+            budget = self.task(task_id).charged(amounts)
+            self.set_spent(task_id, budget)
         return budget
+
+    def set_spent(self, task_id: str, spent: Budget) -> None:
+        """Say what the task has used in all; the caller has read the task in the same transaction."""
+        self._set_task(task_id, "spent_doc", codec.encode(spent))
 
     def freeze(self, task_id: str, *, frozen: bool) -> None:
         """Freeze or unfreeze a task."""
@@ -277,12 +284,12 @@ class Store:
         """A number that no plan of the workspace has had."""
         return self._number("SELECT coalesce(max(sequence), 0) + 1 FROM plan")
 
-    def put_plan(self, row: PlanRow) -> None:
-        """Store a new plan; its digest and sequence are unique."""
+    def put_plan(self, *rows: PlanRow) -> None:
+        """Store new plans; their digests and sequences are unique."""
         with self.transaction() as db:
-            names = PlanRow.__struct_fields__
-            marks = ", ".join("?" * len(names))
-            db.execute(f"INSERT INTO plan ({', '.join(names)}) VALUES ({marks})", msgspec.structs.astuple(row))  # noqa: S608
+            marks = ", ".join("?" * len(PlanRow.__struct_fields__))
+            sql = f"INSERT INTO plan ({_columns(PlanRow)}) VALUES ({marks})"  # noqa: S608 - our own names
+            db.executemany(sql, map(msgspec.structs.astuple, rows))
 
     def plan(self, digest: str) -> PlanRow:
         """The plan with that digest, or with that unique prefix of it; raises ``StateError``."""
@@ -391,14 +398,14 @@ class Store:
             db.execute("INSERT OR REPLACE INTO carried (key, label) VALUES (?, ?)", (key, codec.encode(joined)))
             self._carry_changed = True
 
-    def hit_rate(self, rate: str, at: int) -> None:
-        """Count one use of a rate class in its present window of ``RATE_WINDOW_MS``."""
+    def hit_rate(self, rate: str, at: int, uses: int = 1) -> None:
+        """Count uses of a rate class in its present window of ``RATE_WINDOW_MS``."""
         with self.transaction() as db:
             db.execute(
-                "INSERT INTO rate (class, began, used) VALUES (?1, ?2, 1) ON CONFLICT (class) DO UPDATE SET"
-                " used = CASE WHEN began + ?3 > ?2 THEN used + 1 ELSE 1 END,"
+                "INSERT INTO rate (class, began, used) VALUES (?1, ?2, ?4) ON CONFLICT (class) DO UPDATE SET"
+                " used = CASE WHEN began + ?3 > ?2 THEN used + ?4 ELSE ?4 END,"
                 " began = CASE WHEN began + ?3 > ?2 THEN began ELSE ?2 END",
-                (rate, at, RATE_WINDOW_MS),
+                (rate, at, RATE_WINDOW_MS, uses),
             )
 
     def rates_used(self, now: int, most: int) -> dict[str, int]:
