@@ -48,7 +48,8 @@ def propose(stage: Stage, harness: Harness, goal: str, *steps: object, quiet: bo
         raise UnexpectedError(f"the planner handed in nothing: {outcome}")
     decided = outcome.decided[-1]
     if not quiet:
-        stage.note(f'the planner proposes {len(steps)} steps for "{goal}"')
+        count = f"{len(steps)} steps" if len(steps) > 1 else "1 step"
+        stage.note(f'a planner process proposes {count} for "{goal}"')
     return decided
 
 
@@ -154,7 +155,8 @@ def private_data(stage: Stage) -> None:
 def killed(stage: Stage) -> None:
     stage.act(7, "kill -9 in the middle, then the honest state")
     with stage.harness() as harness:
-        decided = propose(stage, harness, "tidy up", step("first", "files.write@1", {"path": "one.txt", "content": "1"}),
+        decided = propose(stage, harness, "tidy up",
+                          step("first", "files.write@1", {"path": "one.txt", "content": "1"}),
                           step("middle", "cloud.snapshot_database@1", {"instance": NEW, "snapshot": "slow"}),
                           step("last", "files.write@1", {"path": "two.txt", "content": "2"}))  # fmt: skip
         digest = decided.digest or ""
@@ -182,8 +184,8 @@ def _claimed(stage: Stage, digest: str, name: str) -> bool:
 
 
 def _only(stage: Stage) -> str:
-    [name] = os.listdir(stage.scratch / "state")
-    return name
+    [folder] = (stage.scratch / "state").iterdir()
+    return folder.name
 
 
 def rollback(stage: Stage) -> None:
@@ -205,13 +207,14 @@ def rollback(stage: Stage) -> None:
 
 def proofs(stage: Stage) -> None:
     stage.act(9, "Everything above can be proved to an outsider, and a forgery cannot")
-    stage.prove("interlock ledger verify", stage.interlock("ledger", "verify").stdout.splitlines()[0])
+    stage.prove("interlock ledger verify", _code(stage.interlock("ledger", "verify").stdout))
     bundle = stage.scratch / "ledger.jsonl"
     stage.interlock("ledger", "export", str(bundle))
     with stage.harness() as harness:
         key = harness.core.ledger.key.vkey
     passed = _offline(bundle, key)
-    stage.prove("the offline verifier agrees, with the public key alone", passed.stdout.split("\n")[0] or _code(passed.stderr), not passed.returncode)
+    said = _code(passed.stdout) or _code(passed.stderr)
+    stage.prove("the offline verifier agrees, with the public key alone", said, not passed.returncode)
     forged = stage.scratch / "forged.jsonl"
     forged.write_text(bundle.read_text().replace("ALLOW", "DENY", 1))
     failed = _offline(forged, key)
@@ -232,13 +235,14 @@ CUT_THE_TAIL = "DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)"
 
 def _offline(bundle: Path, key: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "interlock.verify", str(bundle), "--key", key], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "interlock.verify", str(bundle), "--key", key],
+        capture_output=True, text=True, check=False,
     )
 
 
 def _code(text: str) -> str:
     """The first line of an error."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:110]
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:90]
 
 
 ACTS = (

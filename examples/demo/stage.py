@@ -99,7 +99,7 @@ class Stage:
         """The cloud's API as its owner sees it, outside Interlock."""
         return boto3.client(
             "rds", region_name="us-east-1", endpoint_url=f"http://127.0.0.1:{self.port}",
-            aws_access_key_id="owner", aws_secret_access_key="owner",  # noqa: S106 - moto takes any
+            aws_access_key_id="owner", aws_secret_access_key="owner",
         )  # fmt: skip
 
     # ---- showing
@@ -116,7 +116,7 @@ class Stage:
         """A remark."""
         print(f"   {self._paint('2', text)}")
 
-    def prove(self, claim: str, evidence: object, holds: bool = True) -> None:  # noqa: FBT001, FBT002
+    def prove(self, claim: str, evidence: object, holds: bool = True) -> None:
         """A claim with its evidence; the demo stops where it does not hold."""
         if not holds:
             raise UnexpectedError(f"{claim}: {evidence}")
@@ -149,7 +149,7 @@ class Stage:
         for name, (size, gigabytes) in DATABASES.items():
             self.cloud().create_db_instance(
                 DBInstanceIdentifier=name, DBInstanceClass=size, AllocatedStorage=gigabytes, Engine="postgres",
-                MasterUsername="owner", MasterUserPassword="of-no-use-elsewhere",  # noqa: S106 - moto takes any
+                MasterUsername="owner", MasterUserPassword="of-no-use-elsewhere",
             )  # fmt: skip
 
 

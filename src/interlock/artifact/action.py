@@ -90,6 +90,7 @@ class Invocation(Value, frozen=True, kw_only=True):
 class Endpoint(Value, frozen=True, kw_only=True):
     """A network end point.
 
+    ``inject`` maps a header to the secret that the proxy adds as its value, which the step never sees.
     ``plain``: the proxy speaks HTTP to it; ``tls``: the proxy originates TLS; ``opaque``: the step speaks TLS
     itself, and the end point counts as an uncontrolled external sink.
     """
@@ -99,6 +100,7 @@ class Endpoint(Value, frozen=True, kw_only=True):
     mode: Literal["plain", "tls", "opaque"] = "tls"
     methods: Names = ()
     paths: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
+    inject: Mapping[Identifier, Identifier] = {}
 
 
 class Driver(Value, frozen=True, kw_only=True):
@@ -152,6 +154,12 @@ class Manifest(Value, frozen=True, kw_only=True):
     def reference(self) -> str:
         """``name@version``, as plans name it."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def needed_secrets(self) -> tuple[str, ...]:
+        """Its own secrets, and those that the proxy adds for it, sorted."""
+        injected = {name for endpoint in self.driver.endpoints for name in endpoint.inject.values()}
+        return tuple(sorted({*self.secrets, *injected}))
 
     @property
     def destructive(self) -> bool:

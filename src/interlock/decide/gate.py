@@ -157,7 +157,7 @@ def privileges(step: ProposedStep, manifest: Manifest, evidence: Evidence) -> tu
     known = {name: value for name, value in step.arguments.items() if is_literal(value)}
     resources = touched(manifest, known, step.arguments, root=evidence.site.root, home=evidence.site.home)
     found = {f"{resource.access.value} {resource.key}" for resource in resources}
-    return tuple(sorted(found | {f"secret {name}" for name in manifest.secrets}))
+    return tuple(sorted(found | {f"secret {name}" for name in manifest.needed_secrets}))
 
 
 def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Manifest] | None:

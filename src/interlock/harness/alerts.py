@@ -1,8 +1,9 @@
-"""Alerts: incidents reach a person through the log, and through the jailed notifier where the operator says so.
+"""Alerts: incidents reach a person through the log, and through jailed processes where the operator says so.
 
 Every incident is a line in ``alerts.log``; from ``alerts.after`` open incidents on, the webhook and the command are
-told as well.  A notifier that fails, or is slow, never holds the harness up and never hides an incident: what could
-not be delivered is on record.
+told as well: the webhook by the notifier, which has a network and nothing else, the command in a step's confinement,
+which has that one program and no network.  An alert that fails, or is slow, never holds the harness up and never
+hides an incident: what could not be delivered is on record.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from interlock.harness.models import port_of
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.stepping import program
 from interlock.harness.supervisor import Supervisor
+from interlock.harness.supervisor_script import hand_over
 from interlock.harness.watch import Incident
 
 TIMEOUT_MS = 5_000
+_RUNNER = (
+    b"import subprocess, sys\n"
+    b"sys.exit(subprocess.run(sys.argv[2:], input=sys.argv[1].encode(), env={}, timeout=5, check=False).returncode)\n"
+)
 
 
 class Alerts:
@@ -37,27 +43,34 @@ class Alerts:
             log.write(body + b"\n")
         if still_open < config.after:
             return
-        private = config.allow_private
-        if config.webhook:
-            self._deliver(incident, Notify(kind="webhook", target=config.webhook, body=body, allow_private=private))
-        if config.command:
-            self._deliver(incident, Notify(kind="command", argv=config.command, body=body))
+        for kind in [*(["webhook"] if config.webhook else []), *(["command"] if config.command else [])]:
+            try:
+                code = self._webhook(body) if kind == "webhook" else self._command(body)
+            except (ChannelError, SandboxError, StateError, OSError) as error:
+                code = getattr(error, "code", "notifier.lost")
+            self._core.record("alert", incident.task, kind, incident.code.encode(), code=code or "delivered")
 
-    def _deliver(self, incident: Incident, message: Notify) -> None:
-        message.id, message.timeout_ms = secrets.token_hex(8), TIMEOUT_MS
-        try:
-            code = self._send(message)
-        except (ChannelError, SandboxError, StateError, OSError) as error:
-            code = getattr(error, "code", "notifier.lost")
-        self._core.record("alert", incident.task, message.kind, message.id.encode(), code=code or "delivered")
-
-    def _send(self, message: Notify) -> str:
-        programs = (program(message.argv[0]),) if message.kind == "command" else ()
-        ports = (53, port_of(message.target)) if message.kind == "webhook" else ()
-        child = self._supervisor.start("notifier", JailSpec(connect_ports=ports, programs=programs))
+    def _webhook(self, body: bytes) -> str:
+        config = self._core.workspace.configuration.alerts
+        child = self._supervisor.start("notifier", JailSpec(connect_ports=(53, port_of(config.webhook))))
+        message = Notify(
+            id=secrets.token_hex(8), kind="webhook", target=config.webhook, body=body, timeout_ms=TIMEOUT_MS,
+            allow_private=config.allow_private, ca_bundle=self._core.workspace.ca_bundle,
+        )  # fmt: skip
         try:
             child.channel.settimeout(3 * TIMEOUT_MS / 1000)
             found = channel.call(child.channel, message, Notified)
         finally:
             child.close()
         return "" if found.ok else found.code
+
+    def _command(self, body: bytes) -> str:
+        name, *arguments = self._core.workspace.configuration.alerts.command
+        path = program(name)
+        child = self._supervisor.start("step", JailSpec(programs=(path,), mode="script"))
+        try:
+            hand_over(child, ["alert", body.decode(), path, *arguments], _RUNNER)
+            status = child.wait(2 * TIMEOUT_MS / 1000)
+        finally:
+            child.close()
+        return "" if status == 0 else "alert.command_failed"

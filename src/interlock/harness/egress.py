@@ -20,6 +20,10 @@ from interlock.harness.supervisor import Child, Supervisor
 
 MAX_TRANSFER = 64 * 1024 * 1024
 USUAL_PORTS = frozenset({53, 80, 443})
+MODEL_HOSTS = (
+    "api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.mistral.ai", "api.cohere.com",
+    "api.groq.com", "api.together.xyz", "openrouter.ai", "api.deepseek.com", "api.x.ai",
+)  # fmt: skip
 
 Hear: TypeAlias = Callable[[ProxyEvent], None]
 
@@ -27,8 +31,11 @@ Hear: TypeAlias = Callable[[ProxyEvent], None]
 class Egress:
     """The proxy, started with the first lease."""
 
-    def __init__(self, supervisor: Supervisor, exceptions: tuple[str, ...], declared: frozenset[int]) -> None:
+    def __init__(
+        self, supervisor: Supervisor, exceptions: tuple[str, ...], declared: frozenset[int], ca_bundle: bytes
+    ) -> None:
         self._supervisor = supervisor
+        self._ca_bundle = ca_bundle
         self._exceptions = exceptions
         named = {int(exception.rpartition(":")[2]) for exception in exceptions}
         self._ports = tuple(sorted(USUAL_PORTS | declared | named))
@@ -37,7 +44,7 @@ class Egress:
         self._hears: dict[str, Hear] = {}
 
     def open(
-        self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Hear, inject: Mapping[str, bytes]
+        self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Hear, secrets: Mapping[str, bytes]
     ) -> None:
         """Serve the child's listeners for ``endpoints`` under ``lease`` until ``close``; raises ``StateError``."""
         strange = [endpoint.port for endpoint in endpoints if endpoint.port not in self._ports]
@@ -55,7 +62,9 @@ class Egress:
                     endpoint=codec.encode(endpoint),
                     exceptions=self._exceptions,
                     max_bytes=MAX_TRANSFER,
-                    inject=inject,
+                    inject={header: secrets[name] for header, name in endpoint.inject.items()},
+                    model_hosts=MODEL_HOSTS,
+                    ca_bundle=self._ca_bundle,
                 )
                 channel.send(proxy.channel, ProxyCall(open=message))
                 frames.send_descriptors(proxy.channel, [descriptor])
@@ -64,7 +73,7 @@ class Egress:
     def close(self, lease: str) -> None:
         """End a lease: its listeners and connections are gone when the proxy has read this."""
         with self._lock:
-            if self._hears.pop(lease, None) is not None and self._child is not None:
+            if lease in self._hears and self._child is not None:
                 channel.send(self._child.channel, ProxyCall(close=ProxyClose(lease=lease)))
 
     def _started(self) -> Child:
@@ -76,7 +85,8 @@ class Egress:
     def _listen(self, proxy: Child) -> None:
         try:
             while (event := channel.receive(proxy.channel, ProxyEvent)) is not None:
-                hear = self._hears.get(event.lease)
+                closed = event.code == "proxy.closed"
+                hear = self._hears.pop(event.lease, None) if closed else self._hears.get(event.lease)
                 if hear is not None:
                     hear(event)
         except (ChannelError, OSError):

@@ -88,7 +88,10 @@ def read_private(path: Path) -> bytes:
     """32 bytes from a file that nobody else may read; raises ``ConfigurationError``."""
     if path.stat().st_mode & 0o077:
         raise ConfigurationError("keys.mode", f"{path.name} can be read by others", hint=f"chmod 600 {path.name}")
-    seed = bytes.fromhex(path.read_text("ascii"))
+    try:
+        seed = bytes.fromhex(path.read_text("ascii"))
+    except ValueError:
+        seed = b""
     if len(seed) != 32:  # noqa: PLR2004 - the size of an Ed25519 seed and of an AES-256 key
         raise ConfigurationError("keys.size", f"{path.name} does not hold 32 bytes in hexadecimal")
     return seed

@@ -62,6 +62,7 @@ class Gateway:
                 GatewayStart(
                     dialect=model.dialect, base_url=model.base_url, model=model.name, api_key=key,
                     timeout_ms=model.timeout_ms, attempts=model.attempts, allow_private=model.allow_private,
+                    ca_bundle=self._core.workspace.ca_bundle,
                 ),
             )  # fmt: skip
         return self._child

@@ -197,7 +197,7 @@ class Run:
     def _release(self, resolved: Resolved) -> dict[str, bytes]:
         """Secrets, each recorded before it leaves the vault, for this step alone."""
         found: dict[str, bytes] = {}
-        for name in resolved.manifest.secrets:
+        for name in resolved.manifest.needed_secrets:
             self._core.record(
                 "secret", self._row.task, f"{self._row.digest}/{resolved.place}", name.encode(), code=name
             )

@@ -76,7 +76,7 @@ class Harness:
         declared = {
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
-        egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared))
+        egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
         self.stepper = stepper = Stepper(self.core, self.supervisor, egress, self.watch)
         self._proposals = Proposals(self.core, unattended=unattended)
         self._observer = Observer(self.core, self._proposals, stepper)
@@ -251,7 +251,7 @@ class Harness:
                     "resume.unknown", f"it is unknown whether step {step.id} happened",
                     hint=f"find out, then add --happened {step.id} or --not-happened {step.id}",
                 )  # fmt: skip
-            settled = {"done", "skipped"} | ({"unknown"} if resolved.get(step.id) == "happened" else set())
+            settled = {"done", "skipped", *(["unknown"] if resolved.get(step.id) == "happened" else [])}
             wanted = 1 if step.for_each is None else len(states)
             if states and len(states) == wanted and set(states) <= settled:
                 done.append(step.id)

@@ -10,8 +10,10 @@ protocol, or a forbidden system call, is a separation violation and ends the ses
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from interlock.artifact import channel, codec
 from interlock.artifact.channel_pb2 import (
@@ -270,6 +272,4 @@ def results_of(core: Core, digest: str) -> tuple[Result, ...]:
 
 def revise(task: Task, answer: str) -> Task:
     """The task's next revision: the answer's words are the principal's own."""
-    values: Iterable[str] = (*task.values, answer.strip())
-    fields = {name: getattr(task, name) for name in Task.__struct_fields__}
-    return Task(**(fields | {"revision": task.revision + 1, "values": tuple(values)}))
+    return msgspec.structs.replace(task, revision=task.revision + 1, values=(*task.values, answer.strip()))

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from interlock.artifact import channel, codec, frames
-from interlock.artifact.action import Effect, Endpoint, Manifest
+from interlock.artifact.action import Effect, Endpoint, Manifest, Role
 from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ChannelError, SandboxError, StateError
 from interlock.artifact.grant import attenuate, public_key
-from interlock.artifact.resources import Touched
+from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
@@ -76,7 +77,7 @@ class Stepper:
 
     def run(self, order: Order) -> Result:
         """Run one step to its end; never raises for what the step does."""
-        endpoints = endpoints_of(order.manifest, order.touched)
+        endpoints = endpoints_of(order.manifest, order.arguments)
         spec = self._spec(order, endpoints)
         try:
             child = self._supervisor.start("step", spec)
@@ -87,7 +88,7 @@ class Stepper:
         try:
             if endpoints:
                 hear = self._hearing(order, child, requests)
-                self._egress.open(lease, endpoints, child, hear, {})
+                self._egress.open(lease, endpoints, child, hear, order.secrets)
             ran = self._converse(child, order)
         except ChannelError as error:
             self._incident(order, error.code, error.message)
@@ -142,7 +143,7 @@ class Stepper:
             iteration=order.iteration,
             manifest=codec.encode(order.manifest),
             arguments=codec.encode(order.arguments),
-            secrets=order.secrets,
+            secrets={name: order.secrets[name] for name in order.manifest.secrets if name in order.secrets},
             now=core.clock(),
             snapshot=order.snapshot,
             home=str(core.workspace.folder),
@@ -198,14 +199,25 @@ class Stepper:
         )  # fmt: skip
 
 
-def endpoints_of(manifest: Manifest, touched: Iterable[Touched]) -> tuple[Endpoint, ...]:
-    """The network end points of a step: those of its manifest, and those that its arguments name."""
-    declared = {(endpoint.host, endpoint.port): endpoint for endpoint in manifest.driver.endpoints}
-    for resource in touched:
-        host, _, port = resource.name.rpartition(":")
-        if resource.kind == "endpoint" and not resource.open and (host, int(port)) not in declared:
-            declared[host, int(port)] = Endpoint(host=host, port=int(port), mode="tls" if port == "443" else "plain")
-    return tuple(declared.values())
+def endpoints_of(manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[Endpoint, ...]:
+    """The network end points of a step: those of its manifest, and those that its URL arguments name.
+
+    A URL grants the driver's one method on exactly its path; its scheme says whether the proxy speaks TLS.
+    """
+    found = {(endpoint.host, endpoint.port): endpoint for endpoint in manifest.driver.endpoints}
+    for name, schema in manifest.arguments.items():
+        url = arguments.get(name)
+        if schema.role is Role.URL and isinstance(url, str):
+            host, _, port = canonical_host(url).rpartition(":")
+            parts = urlsplit(url)
+            found.setdefault(
+                (host, int(port)),
+                Endpoint(
+                    host=host, port=int(port), mode="tls" if parts.scheme == "https" else "plain",
+                    methods=(manifest.driver.operation.upper(),), paths=(parts.path or "/",),
+                ),
+            )  # fmt: skip
+    return tuple(found.values())
 
 
 def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGrant, ...]:

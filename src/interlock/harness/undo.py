@@ -132,7 +132,7 @@ class Undo:
         )
         manifest = core.catalogue[step.action]
         secrets: dict[str, bytes] = {}
-        for name in manifest.secrets:
+        for name in manifest.needed_secrets:
             core.record("secret", task_id, f"{sealed.digest}/{step.id}/0", name.encode(), code=name)
             secrets[name] = core.vault.release(name)
         core.record(

@@ -6,10 +6,10 @@ cannot be swapped.  ``names`` never shows a value, and nothing here returns one 
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -17,6 +17,16 @@ from interlock.artifact.errors import IntegrityError, StateError
 from interlock.harness.keys import replace_file
 
 MAX_SECRET = 64 * 1024
+
+
+class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row: nonce and sealed value in hexadecimal, and whether it is marked for rotation."""
+
+    sealed: str
+    rotate: int = 0
+
+
+_Rows = dict[str, _Secret]
 
 
 class Vault:
@@ -28,7 +38,7 @@ class Vault:
 
     def names(self) -> dict[str, bool]:
         """Each secret's name, and whether it is marked for rotation."""
-        return {name: bool(row["rotate"]) for name, row in self._rows().items()}
+        return {name: bool(row.rotate) for name, row in self._rows().items()}
 
     def put(self, name: str, value: bytes) -> None:
         """Store or replace a secret of at most ``MAX_SECRET`` bytes; a rotation mark is cleared."""
@@ -36,7 +46,7 @@ class Vault:
             raise StateError("vault.size", f"a secret of {len(value)} bytes, allowed are 1 to {MAX_SECRET}")
         nonce = secrets.token_bytes(12)
         sealed = nonce + self._cipher.encrypt(nonce, value, name.encode())
-        self._save(self._rows() | {name: {"sealed": sealed.hex(), "rotate": 0}})
+        self._save(self._rows() | {name: _Secret(sealed=sealed.hex())})
 
     def remove(self, name: str) -> None:
         """Forget a secret; raises ``StateError`` where there is none."""
@@ -47,32 +57,36 @@ class Vault:
     def mark(self, names: frozenset[str]) -> None:
         """Mark secrets for rotation: they were in the hands of something that broke out of its role."""
         rows = self._rows()
-        self._save({name: row | {"rotate": 1} if name in names else row for name, row in rows.items()})
+        self._save(
+            {name: _Secret(sealed=row.sealed, rotate=row.rotate | (name in names)) for name, row in rows.items()}
+        )
 
     def release(self, name: str) -> bytes:
         """The value; the caller has recorded the release before.  Raises for unknown, altered or marked ones."""
         row = self._row(self._rows(), name)
-        if row["rotate"]:
+        if row.rotate:
             raise StateError(
                 "vault.rotate", f"the secret {name} is marked for rotation", hint=f"interlock secrets set {name}"
             )
-        sealed = bytes.fromhex(str(row["sealed"]))
         try:
+            sealed = bytes.fromhex(row.sealed)
             return self._cipher.decrypt(sealed[:12], sealed[12:], name.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise IntegrityError("vault.altered", f"the stored secret {name} was altered") from None
 
-    def _row(self, rows: dict[str, dict[str, str | int]], name: str) -> dict[str, str | int]:
+    def _row(self, rows: _Rows, name: str) -> _Secret:
         if name not in rows:
             raise StateError("vault.unknown", f"no secret is named {name}", hint=f"run: interlock secrets set {name}")
         return rows[name]
 
-    def _rows(self) -> dict[str, dict[str, str | int]]:
+    def _rows(self) -> _Rows:
         if not self._path.exists():
             return {}
-        rows: dict[str, dict[str, str | int]] = json.loads(self._path.read_bytes())
-        return rows
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=_Rows)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise IntegrityError("vault.altered", "the stored secrets cannot be read") from None
 
-    def _save(self, rows: dict[str, dict[str, str | int]]) -> None:
+    def _save(self, rows: _Rows) -> None:
         self._path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        replace_file(self._path, json.dumps(rows, sort_keys=True).encode())
+        replace_file(self._path, msgspec.json.encode(rows, order="sorted"))

@@ -75,9 +75,10 @@ class Model(Section, frozen=True, kw_only=True):
 
 
 class Egress(Section, frozen=True, kw_only=True):
-    """Private ``host:port`` addresses that granted steps may reach all the same."""
+    """Private ``host:port`` addresses that granted steps may reach all the same; a file of private CAs (PEM)."""
 
     exceptions: tuple[str, ...] = ()
+    ca_bundle: str = ""
 
 
 class Alerts(Section, frozen=True, kw_only=True):
@@ -138,6 +139,12 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     def budget(self) -> Budget:
         """What a task gets where nobody asks for less."""
         return msgspec.convert(dict(self.configuration.budget), Budget)
+
+    @property
+    def ca_bundle(self) -> bytes:
+        """The operator's private certificate authorities, or nothing."""
+        name = self.configuration.egress.ca_bundle
+        return (self.folder / name).read_bytes() if name else b""
 
     def policy_texts(self) -> tuple[dict[str, str], dict[str, str]]:
         """Cedar texts and rule files of ``policy/``, by file name; an absent folder means no policy, that is: deny."""

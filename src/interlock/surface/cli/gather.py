@@ -235,7 +235,7 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         touches=tuple((does, kind, number) for (does, kind), number in counts.items()),
         leaving=tuple(leaving for seen in left for leaving in _leaving(seen)),
         cost=sum(manifest.cost * seen.times for seen, manifest in manifests),
-        secrets=tuple((name, manifest.timeout_ms) for _, manifest in manifests for name in manifest.secrets),
+        secrets=tuple((name, manifest.timeout_ms) for _, manifest in manifests for name in manifest.needed_secrets),
     )
 
 

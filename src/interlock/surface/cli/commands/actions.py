@@ -78,7 +78,7 @@ def _text(manifest: Manifest) -> str:
         f"sentence  {visible(manifest.sentence)}",
         f"effect    {manifest.effect}, {UNDO[manifest.reversibility]}{''.join(f', {flag}' for flag in flags)}",
         f"touches   {visible(touches)}",
-        f"secrets   {visible(', '.join(manifest.secrets)) or 'none'}",
+        f"secrets   {visible(', '.join(manifest.needed_secrets)) or 'none'}",
         f"driver    {manifest.driver.name} {visible(' '.join((manifest.driver.operation, *manifest.driver.argv)))}",
     ]
     return "\n".join([*lines, "", table(("ARGUMENT", "TYPE", "DECIDES", "", "MEANING"), arguments)])

@@ -46,6 +46,7 @@ def jail(role: str, plan: str | None, step: str | None, unsafe: bool, script: Pa
 def _spec(plan: str, step_id: str) -> JailSpec:
     """What the harness gives to that step, from the resources that were decided on."""
     from interlock.artifact.errors import StateError
+    from interlock.decide.references import is_literal
     from interlock.harness import catalogue
     from interlock.harness.minting import known_resources
     from interlock.harness.sandbox.profiles import HostGrant, JailSpec
@@ -57,11 +58,12 @@ def _spec(plan: str, step_id: str) -> JailSpec:
             raise StateError("plan.step", f"the plan has no step {step_id}", hint=f"run: interlock plan show {plan}")
         step = found.step(step_id)
         manifest, touched = core.catalogue[step.action], known_resources(core, step)
+        known = {name: value for name, value in step.arguments.items() if is_literal(value)}
         packages = catalogue.package_folders(core.workspace)
     driver = manifest.driver
     return JailSpec(
         paths=path_grants(touched, manifest),
         programs=tuple(program(name) for name in driver.programs),
         packages=(str(packages[driver.package]),) if driver.package else (),
-        hosts=tuple(HostGrant(host=end.host, port=end.port) for end in endpoints_of(manifest, touched)),
+        hosts=tuple(HostGrant(host=end.host, port=end.port) for end in endpoints_of(manifest, known)),
     )
