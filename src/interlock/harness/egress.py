@@ -41,6 +41,7 @@ class Egress:
         self._ports = tuple(sorted(USUAL_PORTS | declared | named))
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._listener: threading.Thread | None = None
         self._hears: dict[str, Hear] = {}
 
     def open(
@@ -76,10 +77,18 @@ class Egress:
             if lease in self._hears and self._child is not None:
                 channel.send(self._child.channel, ProxyCall(close=ProxyClose(lease=lease)))
 
+    def shutdown(self) -> None:
+        """End the proxy, and with it every connection."""
+        if self._child is not None:
+            self._child.kill()
+        if self._listener is not None:
+            self._listener.join()
+
     def _started(self) -> Child:
         if self._child is None:
             self._child = self._supervisor.start("proxy", JailSpec(connect_ports=self._ports))
-            threading.Thread(target=self._listen, args=(self._child,), daemon=True).start()
+            self._listener = threading.Thread(target=self._listen, args=(self._child,), daemon=True)
+            self._listener.start()
         return self._child
 
     def _listen(self, proxy: Child) -> None:
@@ -94,3 +103,4 @@ class Egress:
         with self._lock:
             if self._child is proxy:
                 self._child = None
+            proxy.close()

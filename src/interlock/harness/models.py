@@ -49,6 +49,12 @@ class Gateway:
             raise StateError(found.code, found.message[:200])
         return found
 
+    def shutdown(self) -> None:
+        """End the gateway."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
     def _started(self) -> Child:
         if self._child is None:
             model = self._core.workspace.configuration.model

@@ -76,8 +76,8 @@ class Harness:
         declared = {
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
-        egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
-        self.stepper = stepper = Stepper(self.core, self.supervisor, egress, self.watch)
+        self._egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
+        self.stepper = stepper = Stepper(self.core, self.supervisor, self._egress, self.watch)
         self._proposals = Proposals(self.core, unattended=unattended)
         self._observer = Observer(self.core, self._proposals, stepper)
         self._approvals = Approvals(self.core)
@@ -96,6 +96,8 @@ class Harness:
 
     def close(self) -> None:
         """End every child and close the state."""
+        self._gateway.shutdown()
+        self._egress.shutdown()
         self.supervisor.close()
         self.core.close()
 
