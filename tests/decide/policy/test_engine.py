@@ -3,7 +3,7 @@
 import pytest
 
 from interlock.artifact.verdict import Decision
-from interlock.decide.policy import PolicyFileError, compile_policies
+from interlock.decide.policy import PolicyFileError, compile_policies, engine
 from support.asking import asking, cedar, said, short
 
 ALLOW = '@id("ok") permit (principal, action, resource);'
@@ -73,6 +73,33 @@ def test_a_batch_answers_each_request_in_its_place() -> None:
     assert [answer.decision.value for answer in answers] == ["ALLOW", "DENY", "DENY", "STEP_UP", "DENY"]
     assert answers == tuple(policies.evaluate(request) for request in requests)
     assert policies.evaluate_many([]) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '@id("p") permit (principal == Principal::"ann", action, resource);',
+        '@id("p") permit (principal, action, resource) when { principal == Principal::"ann" };',
+        '@id("p") permit (principal, action, resource == Resource::"file:/home/u/web/a");',
+        '@id("p") permit (principal, action, resource) when { resource == Resource::"file:/home/u/web/a" };',
+    ],
+)
+def test_what_is_remembered_is_remembered_under_every_name_that_a_policy_tells_apart(text: str) -> None:
+    policies = cedar(text)
+    asked = asking(principal="ann", path="/home/u/web/a")
+    others = [asking(principal="bob", path="/home/u/web/b"), asked, asking(principal="bob", path="/home/u/web/b")]
+    assert [policies.evaluate(one).decision.value for one in (asked, *others)] == ["ALLOW", "DENY", "ALLOW", "DENY"]
+
+
+def test_requests_that_differ_in_nothing_that_policies_ask_are_decided_once_and_large_ones_are_not_kept() -> None:
+    policies = short("  - {allow: files.*, path: ./**, id: own}")
+    for number in range(8):
+        assert policies.evaluate(asking(path=f"/home/u/web/{number}")).decision is Decision.ALLOW
+    assert policies._remembered.cache_info()[:2] == (7, 1)
+    asks = cedar('@id("d") permit (principal, action, resource) when { context.destinations.contains("a") };')
+    large = asking(destinations=["a", "b" * engine.MAX_REMEMBERED])
+    assert [asks.evaluate(large).decision for _ in range(2)] == [Decision.ALLOW] * 2
+    assert asks._remembered.cache_info().currsize == 0
 
 
 def test_a_rule_is_explained_by_its_place_and_its_owner() -> None:

@@ -27,13 +27,17 @@ _ASKED = re.compile(r'(?<!\\)"contains(?:Any|All)?": \{"left": ' + re.escape(_MA
 
 
 class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy in Cedar's JSON form; ``asks`` are attributes of the context; ``approvals`` 0 asks nobody."""
+    """A policy in Cedar's JSON form; ``approvals`` 0 asks nobody.
+
+    ``asks`` are attributes of the context, ``tells`` is which of principal and resource it tells apart by name.
+    """
 
     id: str
     effect: Literal["permit", "forbid", "confirm"]
     tier: int
     approvals: int
     asks: frozenset[str]
+    tells: frozenset[str]
     facts: frozenset[str]
     policy: Mapping[str, object]
     origin: RuleOrigin
@@ -54,7 +58,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
         policy = _parse(statement.text)
         notes = msgspec.convert(policy.get("annotations") or {}, _Notes, strict=True)
         conditions = json.dumps(policy["conditions"])
-        asks, facts = _asks(conditions), _facts(conditions)
+        asks, tells, facts = _asks(conditions), _tells(policy, conditions), _facts(conditions)
         Facts(facts, home=home, root=root)
         effect, tier, approvals = _effect(policy["effect"] == "permit", notes)
     except ValueError as error:  # Cedar's and msgspec's errors are ValueErrors as well.
@@ -62,8 +66,8 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
         raise PolicyFileError("policy.rule", statement.file, statement.line, message, hint=hint) from None
     file, line, text = statement.file, statement.line, statement.text
     origin = RuleOrigin(file=file, line=line, owner=notes.owner, why=notes.why, text=text)
-    return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks, facts=facts,
-                        policy=policy, origin=origin)  # fmt: skip
+    return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks,
+                        tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
 
 
 def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:
@@ -100,6 +104,12 @@ def _asks(conditions: str) -> frozenset[str]:
     if "" in names:
         raise ValueError("the context is asked attribute by attribute")
     return names
+
+
+def _tells(policy: Mapping[str, object], conditions: str) -> frozenset[str]:
+    """Which names a policy's scope or conditions may look at; of those that it does not, nothing is handed over."""
+    names = ("principal", "resource")
+    return frozenset(name for name in names if policy[name] != {"op": "All"} or f'{{"Var": "{name}"}}' in conditions)
 
 
 def _facts(conditions: str) -> frozenset[str]:

@@ -8,10 +8,14 @@ Three values come out of one call, at times two (the numbers stand in the code):
 again and its names must be canonical; (2) the facts that policies ask for are computed; (3) one Cedar call over
 all policies decides the plain cases; (4) where confirmations alone stand in the way, a second call asks whether a
 permit matches; (5) confirmations not yet given ask; unattended, what would ask is denied.
+
+Cedar is a pure function, so its result is remembered under all that it is given.  Names of principals and resources
+are among that only where a policy tells them apart, hence most requests differ in facts that matter or not at all.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -28,6 +32,7 @@ from interlock.decide.policy.short import short_statements
 from interlock.decide.policy.source import PolicyFileError, Statement, cedar_statements
 
 Asked: TypeAlias = tuple[PolicyRequest, dict[str, object]]
+MAX_REMEMBERED = 2048  # Bytes of one call.
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(PolicyRequest, strict=True)
 
@@ -67,7 +72,9 @@ class PolicySet:
         self._facts = facts
         self._statements = statements
         self._asks = frozenset(name for rule in rules.values() for name in rule.asks)
+        self._tells = frozenset(name for rule in rules.values() for name in rule.tells)
         self._all = policy_handle(rules.values())
+        self._remembered = functools.lru_cache(maxsize=4096)(_evaluated)
         self._permits = policy_handle(rule for rule in rules.values() if rule.effect == "permit")
 
     @property
@@ -85,17 +92,15 @@ class PolicySet:
 
     def evaluate(self, request: PolicyRequest) -> PolicyAnswer:
         """Decide one request; never raises for what a request holds."""
-        return self.evaluate_many((request,))[0]
+        try:
+            asked = self._ask(request)
+            return self._answer(*asked) if isinstance(asked, tuple) else asked
+        except Exception:  # noqa: BLE001 - whatever the engine cannot do is a denial (I7)
+            return _deny("policy.error")
 
     def evaluate_many(self, requests: Sequence[PolicyRequest]) -> tuple[PolicyAnswer, ...]:
         """Decide each request by itself; answers stand in the order of the requests."""
-        try:
-            asked = [self._ask(request) for request in requests]
-            calls = [found[1] for found in asked if isinstance(found, tuple)]
-            results = iter(_decide(calls, self._all))
-            return tuple(self._answer(*one, next(results)) if isinstance(one, tuple) else one for one in asked)
-        except Exception:  # noqa: BLE001 - whatever the engine cannot do is a denial (I7)
-            return tuple(_deny("policy.error") for _ in requests)
+        return tuple(map(self.evaluate, requests))
 
     def _ask(self, request: PolicyRequest) -> Asked | PolicyAnswer:
         # (1) A caller can build the value with any types; then names must be canonical.
@@ -106,10 +111,12 @@ class PolicySet:
         field = objection(checked)
         if field:
             return _deny("policy.resource_not_canonical", field=field)
+        principal = checked.principal if "principal" in self._tells else ""
+        resource = f"{checked.kind}:{checked.resource}" if "resource" in self._tells else ""
         return checked, {
-            "principal": {"type": "Principal", "id": checked.principal},
+            "principal": {"type": "Principal", "id": principal},
             "action": {"type": "Action", "id": checked.effect.value},
-            "resource": {"type": "Resource", "id": f"{checked.kind}:{checked.resource}"},
+            "resource": {"type": "Resource", "id": resource},
             "context": self._context(checked),
         }
 
@@ -123,11 +130,12 @@ class PolicySet:
         matched = self._facts.of_destinations(request.destinations)
         if file:
             matched |= self._facts.of_path(request.resource, folder=request.access in {"write", "delete"})
-        known["matched"] = list(matched)
+        known["matched"] = sorted(matched)
         return _encoder.encode({name: known[name] for name in self._asks}).decode()
 
-    def _answer(self, request: PolicyRequest, call: dict[str, object], result: cedarpy.AuthzResult) -> PolicyAnswer:
+    def _answer(self, request: PolicyRequest, call: dict[str, object]) -> PolicyAnswer:
         # (3) One call over all policies: an error denies, a plain forbid denies, a permit alone allows.
+        result = self._decide(call, self._all)
         matched = [self._rules[name] for name in result.diagnostics.reasons]
         denials = [rule for rule in matched if rule.effect == "forbid"]
         if result.diagnostics.errors or not matched:
@@ -137,7 +145,7 @@ class PolicySet:
         if result.allowed:
             return _permitted(request, matched, ())
         # (4) Only confirmations stand in the way: is there a permit behind them?
-        behind = _decide([call], self._permits)[0]
+        behind = self._decide(call, self._permits)
         if not behind.allowed:
             return _deny("policy.no_permit")
         # (5) Those that persons have not lifted ask; tier 1 only tells the tiers of evidence.
@@ -148,9 +156,14 @@ class PolicySet:
             return _answer(Decision.DENY, "policy.unattended", asking)
         return _answer(Decision.STEP_UP, "policy.confirm", asking, max(rule.approvals for rule in asking))
 
+    def _decide(self, call: dict[str, object], policies: cedarpy.PolicySet) -> cedarpy.AuthzResult:
+        key = _encoder.encode(call)
+        return (self._remembered if len(key) <= MAX_REMEMBERED else _evaluated)(key, policies)
 
-def _decide(calls: list[dict[str, object]], policies: cedarpy.PolicySet) -> list[cedarpy.AuthzResult]:
-    return cedarpy.is_authorized_batch(calls, policies, NO_ENTITIES)  # pyright: ignore[reportUnknownMemberType]
+
+def _evaluated(call: bytes, policies: cedarpy.PolicySet) -> cedarpy.AuthzResult:
+    request: dict[str, object] = msgspec.json.decode(call)
+    return cedarpy.is_authorized(request, policies, NO_ENTITIES)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _permitted(request: PolicyRequest, permits: Iterable[CompiledRule], lifted: Iterable[CompiledRule]) -> PolicyAnswer:
