@@ -2,7 +2,7 @@
 
 A code is a string constant of the form ``family.name``.  A code that is put together at run time is listed in
 ``PUT_TOGETHER`` with everything that it can become; one that is not listed there is an error, so that none can be
-forgotten.  Strings of the same form that are no codes (file names, modules, settings of git) are excluded by rule.
+forgotten.  Strings of the same form that are no codes (file names, host names, modules, settings of git) are excluded by rule.
 
     python -m tests.support.codes        prints them
 """
@@ -24,6 +24,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "interlock"
 _CODE = re.compile(r"[a-z]+\.[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*")
 _BEGINNING = re.compile(r"[a-z]+\.[a-z_]*")
 _FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log)")
+_HOST = re.compile(r".+\.(com|org|net|ai|xyz|example)")
 _GIT = re.compile(r"(core|credential|diff|gc|maintenance|protocol|safe|submodule)\..+")
 _PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
 
@@ -73,7 +74,7 @@ def _is_code(value: object) -> bool:
         and _CODE.fullmatch(value) is not None
         and not value.startswith("interlock.")
         and value not in _PREFIXES
-        and not any(pattern.fullmatch(value) for pattern in (_FILE, _GIT))
+        and not any(pattern.fullmatch(value) for pattern in (_FILE, _HOST, _GIT))
     )
 
 
