@@ -10,7 +10,7 @@ from tests.support.world import World, proposal, step, write
 from interlock.artifact.plan import ProposedStep
 
 SOURCE = """
-import os, time
+import hashlib, os, resource, socket, sys, threading, time
 
 def append(arguments, context):
     with open(arguments["path"], "a") as stream:
@@ -24,8 +24,41 @@ def linger(arguments, context):
         os.fsync(stream.fileno())
     time.sleep(600)
 
-def steal(arguments, context):
-    return {"got": context.secrets.get("token", ""), "pid": os.getpid()}
+def use(arguments, context):
+    return {"digest": hashlib.sha256(context.secrets["token"].encode()).hexdigest()}
+
+def echo(arguments, context):
+    return {"got": context.secrets["token"], "quoted": repr(context.secrets["token"])}
+
+def spill(arguments, context):
+    raise ValueError("401 for " + context.secrets["token"])
+
+def hold(arguments, context):
+    append({"path": arguments["path"], "line": "holding"}, context)
+    kept = context.secrets["token"] * 2
+    time.sleep(600)
+    return len(kept)
+
+def look(arguments, context):
+    seen = {"environment": sorted(os.environ), "core": resource.getrlimit(resource.RLIMIT_CORE)[0]}
+    return seen | {"argv": sys.argv, "secrets": sorted(context.secrets)}
+
+def connect(arguments, context):
+    host, _, port = arguments["line"].rpartition(":")
+    socket.create_connection((host, int(port)), timeout=5).close()
+
+def in_a_thread(arguments, context):
+    found = []
+    def attempt():
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close()
+            found.append("reached")
+        except OSError as error:
+            found.append(type(error).__name__)
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return found
 """
 
 
@@ -58,7 +91,9 @@ def make_package(folder: Path) -> str:
     actions = [
         manifest("tally.append", "append"),
         manifest("tally.linger", "linger"),
-        manifest("tally.steal", "steal", **READS),
+        *(manifest(f"tally.{name}", name, **READS) for name in ("use", "echo", "spill", "look")),
+        manifest("tally.hold", "hold", secrets=["token"]),
+        *(manifest(f"tally.{name}", name, **READS | {"secrets": []}) for name in ("connect", "in_a_thread")),
     ]
     (package / "interlock.json").write_text(json.dumps({"actions": actions}))
     return f'packages = ["{package}"]\n'

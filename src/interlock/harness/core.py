@@ -7,6 +7,7 @@ a workspace verifies its ledger's head and settles what a crash left behind.
 from __future__ import annotations
 
 import hashlib
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class Core:
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        # Keys are in memory from here on: no core file may hold them.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         state = self.workspace.state
         state.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.keys = Keys.create(state / "keys", self.clock())

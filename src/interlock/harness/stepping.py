@@ -25,6 +25,7 @@ from interlock.harness import catalogue
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
 from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
+from interlock.harness.scrub import scrubbed
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
 
@@ -102,8 +103,8 @@ class Stepper:
         if violations:
             return self._violated(order, violations)
         return Result(
-            ok=ran.ok, code=ran.code, message=ran.message, output=ran.output, effect_possible=ran.effect_possible,
-            requests=tuple(requests),
+            ok=ran.ok, code=ran.code, message=scrubbed(ran.message.encode(), order.secrets).decode("utf-8", "replace"),
+            output=scrubbed(ran.output, order.secrets), effect_possible=ran.effect_possible, requests=tuple(requests),
         )  # fmt: skip
 
     def _converse(self, child: Child, order: Order) -> Ran:
