@@ -33,7 +33,7 @@ import msgspec
 from interlock.artifact.codec import MAX_BYTES, MAX_INTEGER, Json, encode
 from interlock.artifact.codec import check as check_domain
 from interlock.artifact.errors import CodecError, ReferenceEvaluationError
-from interlock.artifact.label import CLEAN, Label, join_all
+from interlock.artifact.label import CLEAN, Label, join, join_all
 from interlock.decide.expression import (
     BINARY,
     SCOPED,
@@ -157,6 +157,8 @@ def _roots(node: Node) -> Iterator[str]:
 
 def _label(node: Node, source: Callable[[str], Label], literal: LiteralLabel) -> Label:
     """The join of all leaves; an element (``it``) has the label of its list, which is among them."""
+    if isinstance(node, Literal):
+        return join(literal(node.value))
     found: set[Label] = set()
     for leaf in walk(node):
         if isinstance(leaf, Literal):

@@ -122,16 +122,18 @@ class PolicySet:
 
     def _context(self, request: PolicyRequest) -> str:
         # (2) The facts of the schema, in its types, as far as some policy asks for them.
-        known: dict[str, object] = msgspec.to_builtins(request)
         file, end_point = (request.kind == kind and not request.open for kind in ("file", "endpoint"))
-        known["host"], known["port"] = endpoint(request.resource) if end_point else ("", 0)
-        known["data"] = request.confidentiality.rank
-        known["scope"] = [text for key, value in request.scope.items() for text in (key, f"{key}={value}")]
+        host, port = endpoint(request.resource) if end_point else ("", 0)
+        scope = [text for key, value in request.scope.items() for text in (key, f"{key}={value}")]
         matched = self._facts.of_destinations(request.destinations)
         if file:
             matched |= self._facts.of_path(request.resource, folder=request.access in {"write", "delete"})
-        known["matched"] = sorted(matched)
-        return _encoder.encode({name: known[name] for name in self._asks}).decode()
+        made: dict[str, object] = {
+            "host": host, "port": port, "data": request.confidentiality.rank, "scope": scope,
+            "matched": sorted(matched),
+        }  # fmt: skip
+        asked = {name: made[name] if name in made else getattr(request, name) for name in self._asks}
+        return _encoder.encode(asked).decode()
 
     def _answer(self, request: PolicyRequest, call: dict[str, object]) -> PolicyAnswer:
         # (3) One call over all policies: an error denies, a plain forbid denies, a permit alone allows.

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from interlock.artifact.checkpoint import MAX_NOTE
+from interlock.artifact.errors import StateError
 
 
 class Head:
@@ -27,7 +28,9 @@ class Head:
 
     @contextmanager
     def locked(self) -> Generator[None]:
-        """Hold the one writer's lock among all processes."""
+        """Hold the one writer's lock among all processes; raises ``StateError`` after ``close``."""
+        if self._lock < 0:
+            raise StateError("ledger.closed", "the ledger is closed")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             yield

@@ -61,10 +61,10 @@ def unseal(entry: Entry, box: bytes, key: bytes) -> tuple[bytes, bytes]:
     return salt, payload
 
 
-def wrap(under: bytes, key: bytes, context: bytes) -> bytes:
+def wrap(under: AESGCM, key: bytes, context: bytes) -> bytes:
     """A key sealed under another, bound to its context."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(under).encrypt(nonce, key, context)
+    return nonce + under.encrypt(nonce, key, context)
 
 
 def unwrap(under: bytes, wrapped: bytes, context: bytes) -> bytes:

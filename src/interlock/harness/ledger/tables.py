@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from interlock.artifact.errors import IntegrityError, StateError
 from interlock.artifact.merkle import Node
 from interlock.harness.ledger import payloads
@@ -169,12 +171,12 @@ class Tables:
         """A task's key in the clear."""
         return payloads.unwrap(self._key, wrapped, task.encode())
 
-    def _task_key(self, task: str) -> tuple[int, bytes]:
+    def _task_key(self, task: str) -> tuple[int, AESGCM]:
         found = self._db.execute("SELECT id, wrapped FROM task_key WHERE task = ?", (task,)).fetchone()
         if found:
             number, wrapped = cast("tuple[int, bytes]", found)
-            return number, self.open_task_key(task, wrapped)
+            return number, AESGCM(self.open_task_key(task, wrapped))
         key = os.urandom(payloads.KEY_BYTES)
-        wrapped = payloads.wrap(self._key, key, task.encode())
+        wrapped = payloads.wrap(AESGCM(self._key), key, task.encode())
         made = self._db.execute("INSERT INTO task_key (task, wrapped) VALUES (?, ?)", (task, wrapped))
-        return cast("int", made.lastrowid), key
+        return cast("int", made.lastrowid), AESGCM(key)
