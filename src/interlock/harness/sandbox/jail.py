@@ -74,6 +74,9 @@ def build_root(profile: Profile, runtime: tuple[str, ...]) -> None:
     """(3) an empty root in memory with the zygote's read-only runtime; then the old root is gone."""
     raw.mount("none", "/", "none", raw.MS_REC | raw.MS_PRIVATE)
     raw.mount("root", JAIL, "tmpfs", raw.MS_TMPFS, "mode=0755,size=1m,nr_inodes=1024")
+    if profile.paths:  # Before the runtime, which may itself lie below it.
+        (Path(JAIL) / "tmp").mkdir(mode=0o700)
+        raw.mount("own", f"{JAIL}/tmp", "tmpfs", raw.MS_TMPFS, "mode=0700,size=64m,nr_inodes=16384")  # noqa: S108
     for path in runtime:
         make_mount_point(JAIL + path, folder=Path(path).is_dir())
         raw.bind(path, JAIL + path)
@@ -81,8 +84,6 @@ def build_root(profile: Profile, runtime: tuple[str, ...]) -> None:
         if Path(link).is_symlink():
             Path(JAIL + link).symlink_to(Path(link).readlink())
     if profile.paths:
-        (Path(JAIL) / "tmp").mkdir(mode=0o700)
-        raw.mount("own", f"{JAIL}/tmp", "tmpfs", raw.MS_TMPFS, "mode=0700,size=64m,nr_inodes=16384")  # noqa: S108
         _write_names()
     raw.pivot_into(JAIL)
 

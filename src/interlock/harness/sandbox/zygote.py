@@ -39,11 +39,12 @@ from interlock.harness.sandbox.profiles import (
     Profile,
     Setup,
     Warm,
+    overlaps,
 )
 from interlock.harness.sandbox.syscall_rules import prepare
 from interlock.harness.sandbox.syscalls import AUDIT_ARCH, MACHINE
 
-_BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/usr"  # noqa: S108 - any folder: what covers it is private
+_BASE: Final = "/tmp", "/mnt", "/srv", "/opt", "/home", "/var"  # noqa: S108 - what covers it is private
 _HOST: Final = "/host"
 _DEDICATED: Final = 1_900_000_000
 _ENOUGH: Final = 1 << 16  # uids below which a range has none to spare
@@ -308,7 +309,8 @@ def _enter_pid_namespace(control: socket.socket) -> None:
 
 def _template(runtime: tuple[str, ...]) -> int:
     """Pivot into a root that shows the runtime read-only, /proc, and the host's root below a descriptor."""
-    base = next(folder for folder in _BASE if Path(folder).is_dir())
+    real = [os.path.realpath(path) for path in runtime]
+    base = next(folder for folder in _BASE if Path(folder).is_dir() and not any(overlaps(folder, one) for one in real))
     raw.mount("none", "/", "none", raw.MS_REC | raw.MS_SLAVE)
     raw.mount("template", base, "tmpfs", raw.MS_TMPFS, "mode=0755,size=1m")
     for path in runtime:
