@@ -172,3 +172,9 @@ def descendants(pid: int) -> Iterator[int]:
         for child in below:
             yield child
             yield from descendants(child)
+
+
+def grandchildren() -> list[int]:
+    """The processes below this one's own children, which are the zygotes."""
+    own = [int(pid) for listing in Path("/proc/self/task").glob("*/children") for pid in listing.read_text().split()]
+    return [pid for child in own for pid in descendants(child)]

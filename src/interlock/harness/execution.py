@@ -173,9 +173,13 @@ class Execution:
         try:
             self._start(child, sealed)
             code = self._serve(child, run)
-        except (ChannelError, TimeoutError, OSError) as error:
-            code = getattr(error, "code", "executor.silent")
+        except ChannelError as error:
+            code = error.code
             self._incident(row, code, "outside its protocol")
+        except TimeoutError:  # An outage stops the plan; it is no attack.
+            code = "executor.silent"
+        except OSError:
+            code = "executor.died"
         except StateError as error:
             code = error.code
             self._incident(row, code, error.message)

@@ -129,8 +129,10 @@ class Session:
             channel.send(child.channel, begin)
             while (call := channel.receive(child.channel, PlannerCall)) is not None and not child.violations:
                 channel.send(child.channel, self._serve(call))
-        except (ChannelError, TimeoutError) as error:
-            self._violated(getattr(error, "code", "planner.silent"), "a message outside its protocol")
+        except ChannelError as error:
+            self._violated(error.code, "a message outside its protocol")
+        except TimeoutError:  # An outage is on record; it is no attack.
+            self._core.record("halt", self._task_id, "planner", b"", code="planner.silent")
         except (BrokenPipeError, ConnectionResetError):
             pass  # It ended; what it had proposed stands on record.
         finally:

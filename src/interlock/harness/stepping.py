@@ -31,6 +31,7 @@ from interlock.harness.watch import Incident, Watch
 
 Mode = RunStep.Mode
 GRACE_SECONDS = 5.0
+_DIED = "step.died"
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 MAX_BLOB = 256 * 1024 * 1024
 
@@ -86,25 +87,29 @@ class Stepper:
             return Result(ok=False, code=error.code, message=error.message)
         lease = f"{order.plan[:16]}/{order.step}/{order.iteration}/{child.pid}"
         requests: list[str] = []
+        acts = order.mode == RunStep.ACT
         try:
             if endpoints:
                 hear = self._hearing(order, child, requests)
                 self._egress.open(lease, endpoints, child, hear, order.secrets)
-            ran = self._converse(child, order)
+            result = self._result(self._converse(child, order), order, requests)
         except ChannelError as error:
-            self._incident(order, error.code, error.message)
-            return Result(ok=False, code=error.code, message=error.message, effect_possible=order.mode == RunStep.ACT)
+            if error.code != _DIED:  # That is an outage, unless the kernel saw what it tried.
+                self._incident(order, error.code, error.message)
+            result = Result(ok=False, code=error.code, message=error.message, effect_possible=acts)
         except TimeoutError:
-            return Result(ok=False, code="step.timeout", message="killed at its deadline", effect_possible=True)
+            result = Result(ok=False, code="step.timeout", message="killed at its deadline", effect_possible=True)
         finally:
             self._egress.close(lease)
             violations = child.violations
             child.close()
-        if violations:
-            return self._violated(order, violations)
+        return self._violated(order, violations) if violations else result
+
+    def _result(self, ran: Ran, order: Order, requests: list[str]) -> Result:
+        message = scrubbed(ran.message.encode(), order.secrets).decode("utf-8", "replace")
         return Result(
-            ok=ran.ok, code=ran.code, message=scrubbed(ran.message.encode(), order.secrets).decode("utf-8", "replace"),
-            output=scrubbed(ran.output, order.secrets), effect_possible=ran.effect_possible, requests=tuple(requests),
+            ok=ran.ok, code=ran.code, message=message, output=scrubbed(ran.output, order.secrets),
+            effect_possible=ran.effect_possible, requests=tuple(requests),
         )  # fmt: skip
 
     def _converse(self, child: Child, order: Order) -> Ran:
@@ -114,7 +119,7 @@ class Stepper:
             child.channel.settimeout(max(0.001, deadline - time.monotonic()))
             call = channel.receive(child.channel, StepCall)
             if call is None:
-                raise ChannelError("step.died", "the step ended without saying what it did")
+                raise ChannelError(_DIED, "the step ended without saying what it did")
             match call.WhichOneof("body"):
                 case "ran":
                     codec.parse(call.ran.output or b"null", limit=frames.MAX_FRAME, data=True)
