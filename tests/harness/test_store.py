@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock.artifact.errors import InterlockError, StateError
+from interlock.artifact.errors import IntegrityError, InterlockError, StateError
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label
 from interlock.artifact.task import Budget
 from interlock.decide.life import Event, Status
@@ -210,8 +210,42 @@ def test_an_edited_row_is_an_error_and_never_a_value(store: Store, path: Path, n
     with sqlite3.connect(path) as editor:
         editor.execute(sql)
     editor.close()
-    with pytest.raises((InterlockError, ValueError)):
+    with pytest.raises(InterlockError) as caught:
         store.task("t1") if what == "task" else store.plans()[0].verdict
+    assert caught.value.code.startswith(("store.", "codec."))
+
+
+def test_a_full_disk_changes_nothing_and_a_later_try_succeeds(store: Store) -> None:
+    [pages] = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StateError, match=r"store\.storage"):
+        store.put_incident(NOW, "t1", "p", "c", "x" * 100_000)
+    assert store.incidents() == []
+    store._db.execute("PRAGMA max_page_count = 100000")
+    store.put_incident(NOW, "t1", "p", "c", "x" * 100_000)
+    assert len(store.incidents()) == 1
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(store: Store, path: Path) -> None:
+    reader = sqlite3.connect(path, isolation_level=None)
+    store._db.execute("PRAGMA busy_timeout = 0")
+    reader.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateError, match=r"store\.storage"):
+        store.spend("t1", plans=1)
+    reader.execute("ROLLBACK")
+    reader.close()
+    store.spend("t1", plans=2)
+    assert not store._db.in_transaction
+    other = Store(path)
+    assert other.task("t1").spent.plans == 2
+    other.close()
+
+
+def test_what_is_no_database_is_an_integrity_fault(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(IntegrityError, match=r"store\.damaged"):
+        Store(path)
 
 
 def test_an_unknown_task_and_private_files(store: Store, path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from interlock.artifact.errors import IntegrityError
+from interlock.artifact.errors import IntegrityError, StateError
 
 
 class Blobs:
@@ -17,18 +17,27 @@ class Blobs:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
 
     def put(self, content: bytes) -> str:
-        """Store the bytes durably; their digest."""
+        """Store the bytes durably; their digest.  Raises ``StateError`` (``blob.storage``) where the disk fails."""
         digest = hashlib.sha256(content).hexdigest()
-        path = self._path(digest)
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            scratch = path.with_name(f".{digest}.{os.getpid()}")
-            with scratch.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            scratch.replace(path)
+        try:
+            self._write(self._path(digest), content)
+        except OSError as error:
+            hint = "free space or mend the disk, then try again"
+            raise StateError(
+                "blob.storage", f"the content {digest[:12]} cannot be stored: {error}", hint=hint
+            ) from error
         return digest
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if path.exists():
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        with scratch.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(path)
 
     def get(self, digest: str) -> bytes:
         """The bytes; raises ``IntegrityError`` where they are gone or altered."""

@@ -181,6 +181,8 @@ class Execution:
         except OSError:
             code = "executor.died"
         except StateError as error:
+            if error.code.endswith(".storage"):  # The disk failed, and nobody crossed anything.
+                raise
             code = error.code
             self._incident(row, code, error.message)
         finally:

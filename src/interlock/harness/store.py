@@ -19,7 +19,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from interlock.artifact import codec
-from interlock.artifact.errors import StateError
+from interlock.artifact.errors import IntegrityError, StateError
 from interlock.artifact.label import CLEAN, Label, join
 from interlock.artifact.plan import Plan
 from interlock.artifact.task import Budget, Task
@@ -178,8 +178,25 @@ class IncidentRow(Row, frozen=True, kw_only=True):
     reason: str
 
 
+@contextmanager
+def _faults() -> Generator[None]:
+    """Faults of the disk and of what was edited become errors with codes; a broken constraint is the caller's."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.OperationalError as error:
+        hint = "free space or mend the disk, then try again"
+        raise StateError("store.storage", f"the store failed: {error}", hint=hint) from error
+    except (sqlite3.DatabaseError, msgspec.ValidationError) as error:
+        raise IntegrityError("store.damaged", f"the store was damaged or edited: {error}") from error
+
+
 class Store:
-    """The database; safe for several processes and threads, one transaction at a time."""
+    """The database; safe for several processes and threads, one transaction at a time.
+
+    Raises ``StateError`` (``store.storage``) where the disk fails, ``IntegrityError`` for what was edited by hand.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -187,10 +204,11 @@ class Store:
         self._carried: Mapping[str, Label] = {}
         self._carried_at: int = -1
         self._carry_changed = True
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(_SCHEMA)
+        with _faults():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+                self._db.execute(f"PRAGMA {pragma}")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the database."""
@@ -198,18 +216,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """One immediate transaction; nothing of it remains where it raises."""
-        with self._lock:
-            if self._db.in_transaction:
+        """One immediate transaction; nothing of it remains where it raises, its commit included."""
+        with self._lock, _faults():
+            nested = self._db.in_transaction
+            if nested:
                 yield self._db
                 return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite rolls back by itself where the disk fails.
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     # ---- tasks
 
@@ -444,17 +464,17 @@ class Store:
                 raise StateError("incident.unknown", f"no open incident {number}", hint="run: interlock incidents list")
 
     def _all(self, kind: type[R], sql: str, *values: str | int) -> list[R]:
-        with self._lock:
+        with self._lock, _faults():
             cursor = self._db.execute(sql, values)
             names = [column[0] for column in cursor.description]
             return [msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False) for row in cursor]
 
     def _texts(self, sql: str, *values: str | int) -> list[str]:
-        with self._lock:
+        with self._lock, _faults():
             return [str(row[0]) for row in self._db.execute(sql, values)]
 
     def _numbers(self, sql: str, *values: str | int) -> list[int]:
-        with self._lock:
+        with self._lock, _faults():
             return [int(row[0]) for row in self._db.execute(sql, values)]
 
     def _number(self, sql: str) -> int:
