@@ -89,7 +89,7 @@ def test_after_untrusted_observation_literals_and_shape_are_untrusted() -> None:
     ("value", "clean"),
     [
         ("notes.txt", True), ("do it", True), ("notes", False), ("notes.txt ", False), (["notes.txt"], True),
-        (["notes.txt", "x"], False), ({"a": "do it"}, True), ({"a": "x"}, False), (7, False), (None, False), (True, False),
+        (["notes.txt", "x"], False), ({"a": "do it"}, False), ({"do it": "notes.txt"}, True), ([], False), ({"a": "x"}, False), (7, False), (None, False), (True, False),
     ],
 )  # fmt: skip
 def test_a_literal_regains_integrity_only_by_equality(value: object, clean: bool) -> None:

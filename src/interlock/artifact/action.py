@@ -72,12 +72,14 @@ class Argument(Value, frozen=True, kw_only=True):
 class Resource(Value, frozen=True, kw_only=True):
     """What the action touches: ``name`` is a template over argument names, such as ``rds:{region}/{instance}``.
 
-    For ``kind`` ``file`` the template names one path argument, which is resolved to a canonical path.
+    For ``kind`` ``file`` the template names one path argument, which is resolved to a canonical path;
+    ``recursive`` says that everything below a folder of that name is touched as well.
     """
 
     kind: Identifier
     name: Text
     access: Effect
+    recursive: bool = False
 
 
 class Invocation(Value, frozen=True, kw_only=True):

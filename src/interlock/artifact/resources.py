@@ -32,6 +32,7 @@ class Touched(Value, frozen=True, kw_only=True):
     name: Text
     access: Effect
     open: bool = False
+    recursive: bool = False
 
     @property
     def key(self) -> str:
@@ -91,14 +92,15 @@ def _extract(
     if any(field not in named for field in fields):
         return ()  # An optional argument that the step does not have.
     if any(field not in known for field in fields):
-        return (Touched(kind=_kind(resource), name=resource.name, access=resource.access, open=True),)
+        return (_touched(resource, resource.name, is_open=True),)
     value = known[fields[0]] if len(fields) == 1 else None
     several = [{fields[0]: item} for item in value] if isinstance(value, list) else [known]
     return tuple(_one(resource, chosen, root, home) for chosen in several)
 
 
-def _kind(resource: Resource) -> str:
-    return "endpoint" if resource.kind == "url" else resource.kind
+def _touched(resource: Resource, name: str, *, is_open: bool = False) -> Touched:
+    kind = "endpoint" if resource.kind == "url" else resource.kind
+    return Touched(kind=kind, name=name, access=resource.access, open=is_open, recursive=resource.recursive)
 
 
 def _one(resource: Resource, arguments: Mapping[str, Json], root: str, home: str) -> Touched:
@@ -110,4 +112,4 @@ def _one(resource: Resource, arguments: Mapping[str, Json], root: str, home: str
             name = canonical_host(filled)
         case _:
             name = filled
-    return Touched(kind=_kind(resource), name=name, access=resource.access)
+    return _touched(resource, name)

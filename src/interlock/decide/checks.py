@@ -112,6 +112,7 @@ def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest
         resource=resource.name,
         access=resource.access,
         open=resource.open,
+        recursive=resource.recursive,
         destinations=_destinations(view),
         confidentiality=carries.confidentiality,
         untrusted=carries.untrusted,

@@ -21,7 +21,7 @@ from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
-from interlock.decide.globs import matches, matches_any
+from interlock.decide.globs import fixed_part, matches, matches_any
 from interlock.decide.references import Labelled, is_literal, static_label
 from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
@@ -111,8 +111,10 @@ def _view(
 
 
 def reads(resource: Touched, manifest: Manifest) -> bool:
-    """Whether what the resource holds may come back, or be carried on to what the step writes."""
-    return resource.access in {Effect.READ, Effect.EXECUTE} or manifest.effect in {Effect.READ, Effect.EXECUTE}
+    """Whether what the resource holds may come back, or be carried on to what the step writes (a move, too)."""
+    moved = resource.access is Effect.DELETE and any(other.access is Effect.WRITE for other in manifest.resources)
+    holding = {Effect.READ, Effect.EXECUTE}
+    return moved or resource.access in holding or manifest.effect in holding
 
 
 def resource_label(resource: Touched, evidence: Evidence) -> Label:
@@ -121,11 +123,15 @@ def resource_label(resource: Touched, evidence: Evidence) -> Label:
     if resource.kind != "file":
         return join_all(found)
     home = evidence.site.home
-    below = [label for key, label in evidence.carried.items() if _below(key, resource)]
-    rules = [rule.label for rule in evidence.site.labels if matches(rule.path, resource.name, evidence.site.root)]
-    if matches_any(CREDENTIAL_PATHS, resource.name, home):
+    kin = [label for key, label in evidence.carried.items() if _kin(key, resource)]
+    root, below = evidence.site.root, resource.recursive
+    rules = [rule.label for rule in evidence.site.labels if _speaks_of(rule.path, resource, root, below=below)]
+    credentials = below and any(
+        _reaches(glob, resource, home) for glob in CREDENTIAL_PATHS if not glob.startswith("**")
+    )
+    if credentials or matches_any(CREDENTIAL_PATHS, resource.name, home):
         found.append(_RESTRICTED)
-    return join_all(found + below + rules)
+    return join_all(found + kin + rules)
 
 
 def check_flow(view: View, before: Label, evidence: Evidence) -> Iterator[Reason]:
@@ -186,16 +192,27 @@ def _supplied(value: Json, evidence: Evidence) -> bool:
         case str():
             return value == evidence.task.goal or value in evidence.task.values
         case list():
-            return all(_supplied(item, evidence) for item in value)
+            return bool(value) and all(_supplied(item, evidence) for item in value)
         case dict():
-            return all(_supplied(item, evidence) for item in value.values())
+            return bool(value) and all(_supplied(part, evidence) for pair in value.items() for part in pair)
         case _:
             return codec.encode(value).decode() in evidence.task.values
 
 
-def _below(key: str, resource: Touched) -> bool:
+def _kin(key: str, resource: Touched) -> bool:
+    """Whether the key names a file below the resource, or a folder above it that was labelled as a whole."""
     kind, _, name = key.partition(":")
-    return kind == "file" and name != resource.name and inside(name, resource.name)
+    return kind == "file" and (inside(name, resource.name) or inside(resource.name, name))
+
+
+def _speaks_of(glob: str, resource: Touched, base: str, *, below: bool) -> bool:
+    return matches(glob, resource.name, base) or (below and _reaches(glob, resource, base))
+
+
+def _reaches(glob: str, resource: Touched, base: str) -> bool:
+    """Whether something below the folder could match: where the glob's fixed part lies in it, or it has none."""
+    fixed = fixed_part(glob, base)
+    return fixed == "/" or inside(fixed, resource.name) or inside(resource.name, fixed)
 
 
 def _reason(decision: Decision, code: str, view: View, field: str) -> Reason:

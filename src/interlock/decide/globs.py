@@ -26,14 +26,29 @@ def _any(globs: tuple[str, ...], base: str) -> re.Pattern[str]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _compiled(glob: str, base: str) -> re.Pattern[str]:
+def fixed_part(glob: str, base: str) -> str:
+    """The folder below which everything lies that the glob can match."""
+    fixed: list[str] = []
+    for part in _absolute(glob, base).split("/")[1:]:
+        if "*" in part or "?" in part:
+            break
+        fixed.append(part)
+    return "/" + "/".join(fixed)
+
+
+def _absolute(glob: str, base: str) -> str:
     if glob.startswith("~/"):
-        glob = f"{base.rstrip('/')}/{glob[2:]}"
-    elif not glob.startswith(("/", "**")):
-        glob = f"{base.rstrip('/')}/{glob}"
+        return f"{base.rstrip('/')}/{glob[2:]}"
+    if glob.startswith("**"):
+        return f"/{glob}"
+    return glob if glob.startswith("/") else f"{base.rstrip('/')}/{glob}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(glob: str, base: str) -> re.Pattern[str]:
+    glob = _absolute(glob, base)
     tail = glob.endswith("/**")
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removesuffix("/**"))
     translated = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     body = "".join(translated.get(part) or re.escape(part) for part in parts if part)
-    start = "/" if glob.startswith("**") else ""
-    return re.compile(start + body + ("(?:/.*)?" if tail else "") + r"\Z", re.DOTALL)
+    return re.compile(body + ("(?:/.*)?" if tail else "") + r"\Z", re.DOTALL)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 
 from interlock.artifact.codec import Json
+from interlock.artifact.credentials import CREDENTIAL_FOLDERS, CREDENTIAL_NAMES
 
 CREDENTIAL_PATHS = (
-    "~/.ssh/**", "~/.aws/**", "~/.gnupg/**", "~/.kube/**", "~/.config/gcloud/**", "~/.azure/**",
-    "~/.docker/config.json", "~/.netrc", "~/.pgpass", "~/.git-credentials", "/etc/shadow", "/etc/gshadow",
-    "/etc/ssl/private/**", "**/*.pem", "**/*.key", "**/*.p12", "**/*.pfx", "**/id_rsa*", "**/id_ed25519*",
-    "**/.env", "**/.env.*", "**/.npmrc", "**/.pypirc", "**/credentials.json",
+    *(f"~/{folder}/**" for folder in CREDENTIAL_FOLDERS), "~/.docker/config.json", "/etc/shadow", "/etc/gshadow",
+    "/etc/ssl/private/**", *(f"**/{name}" for name in CREDENTIAL_NAMES),
 )  # fmt: skip
 
 _SHAPES = re.compile(

@@ -25,7 +25,7 @@ from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
 from interlock.decide.evidence import Evidence
-from interlock.decide.flow import View, literal_label, reads
+from interlock.decide.flow import View, literal_label
 from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
@@ -120,7 +120,8 @@ class Run:
             self._outputs[step_id] = gather((), shape.label)
             self._core.store.claim(self._row.digest, step_id, 0, 0)
             self._core.record("outcome", self._row.task, f"{self._row.digest}/{step_id}/0", b"", code="skipped")
-            self._core.store.settle(self._row.digest, step_id, 0, "skipped")
+            label = codec.encode(join(shape.label, self._evidence.received))
+            self._core.store.settle(self._row.digest, step_id, 0, "skipped", label_doc=label)
             self._on_progress(Progress(step=step_id, iteration=0, state="skipped"))
 
     def _resolve(self, step_id: str, iteration: int, shape: Shape) -> Resolved:
@@ -141,9 +142,11 @@ class Run:
         """What was not said to the approver for this step cannot have been approved."""
         if verdict.decision is Decision.ALLOW:
             return
-        said = {(reason.code, reason.rule) for reason in self._row.verdict.reasons if reason.step == step.id}
+        said = {
+            (reason.code, reason.rule, reason.field) for reason in self._row.verdict.reasons if reason.step == step.id
+        }
         raised = [reason for reason in verdict.reasons if reason.decision is not Decision.ALLOW]
-        fresh = [reason for reason in raised if (reason.code, reason.rule) not in said]
+        fresh = [reason for reason in raised if (reason.code, reason.rule, reason.field) not in said]
         if verdict.decision is not Decision.STEP_UP or fresh:
             code = (fresh or raised)[0].code
             raise StateError(code, f"step {step.id} is not what was approved, now that its values are known")
@@ -158,6 +161,7 @@ class Run:
             core.store.claim(digest, step.id, resolved.iteration, lease)
             core.store.settle(digest, step.id, resolved.iteration, "claimed", arguments=arguments)
             core.record("intention", self._row.task, f"{digest}/{resolved.place}", arguments, code=step.action)
+            self._carry(resolved)
 
     def _still_approved(self, resolved: Resolved) -> None:
         """Right before anything is released: the status, the freeze, the expiry, the policy."""
@@ -210,7 +214,6 @@ class Run:
             self._settle(resolved, "unknown" if unknown else "failed", result.code, result.output, resolved.view.output)
             return False
         output = labelled_output(result.output, resolved.view.output)
-        self._carry(resolved, output.label)
         code = self._unexpected(resolved, output)
         self._settle(resolved, "failed" if code else "done", code, result.output, output.label)
         if code:
@@ -245,16 +248,11 @@ class Run:
         if state != "done":
             self.unfolding = self.unfolding.stop(code or state)
 
-    def _carry(self, resolved: Resolved, label: Label) -> None:
-        """What is written carries the labels of all that went into it, into later tasks."""
-        manifest = resolved.manifest
+    def _carry(self, resolved: Resolved) -> None:
+        """What is written carries the labels of all that may go into it, into later tasks, however the step ends."""
         for resource in resolved.view.touched:
-            if resource.access is not Effect.READ and manifest.effect is not Effect.READ and not resource.open:
-                carried = join(
-                    resolved.view.carries,
-                    label if reads(resource, manifest) or _mixes(resolved) else resolved.view.guard,
-                )
-                self._core.store.carry(resource.key, carried)
+            if resource.access is not Effect.READ and not resource.open:
+                self._core.store.carry(resource.key, resolved.view.output)
 
     def _stop(self, step: str, iteration: int, code: str) -> None:
         # A decision and no outcome: nothing was started, so no intention stands before it.
@@ -294,8 +292,3 @@ def destroyed_files(resolved: Resolved) -> tuple[str, ...]:
 
 def _changed_file(resource: Touched) -> bool:
     return resource.kind == "file" and resource.access is not Effect.READ
-
-
-def _mixes(resolved: Resolved) -> bool:
-    """Whether the step also reads something, so that what it writes may hold it (a copy, an archive)."""
-    return any(resource.access in {Effect.READ, Effect.EXECUTE} for resource in resolved.view.touched)

@@ -127,7 +127,9 @@ class PolicySet:
         scope = [text for key, value in request.scope.items() for text in (key, f"{key}={value}")]
         matched = self._facts.of_destinations(request.destinations)
         if file:
-            matched |= self._facts.of_path(request.resource, folder=request.access in {"write", "delete"})
+            matched |= self._facts.of_path(
+                request.resource, folder=request.recursive or request.access in {"write", "delete"}
+            )
         made: dict[str, object] = {
             "host": host, "port": port, "data": request.confidentiality.rank, "scope": scope,
             "matched": sorted(matched),

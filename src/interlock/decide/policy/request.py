@@ -50,6 +50,7 @@ class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     resource: str
     access: Effect
     open: bool = False
+    recursive: bool = False
     destinations: tuple[str, ...] = ()
     confidentiality: Confidentiality = Confidentiality.RESTRICTED
     untrusted: bool = True

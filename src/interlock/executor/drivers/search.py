@@ -1,7 +1,7 @@
 """Search in files: lines that hold a text or match a regular expression, within bounds of count, size and time.
 
 A regular expression runs under the step's time limit, whose signal interrupts it; a hit is cut to a readable
-length.  What is no text (a NUL in its beginning), too large, a link, or a file with a second name is passed
+length.  A file whose name is that of a credential, what is no text (a NUL in its beginning), too large, a link, or a file with a second name is passed
 over and counted.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from interlock.artifact.codec import Json
+from interlock.artifact.credentials import names_credential
 from interlock.executor.drivers.content import open_file, read_whole
 from interlock.executor.drivers.places import FOLDER, READ, closing, faults
 from interlock.executor.drivers.trees import Budget, Node, walk_inside
@@ -81,7 +82,7 @@ def _tree(work: Work, path: str, matches: Callable[[str], bool], found: _Found) 
 
 
 def _node(node: Node, matches: Callable[[str], bool], found: _Found) -> None:
-    if not node.is_file or node.status.st_nlink > 1 or node.status.st_size > MAX_SEARCHED:
+    if names_credential(node.path) or not node.is_file or node.status.st_nlink > 1 or node.status.st_size > MAX_SEARCHED:
         found.passed_over += 1
         return
     try:
