@@ -1,6 +1,6 @@
 """The ledger's figures: durable appends, group commit, proofs, checkpoints, verification.
 
-``python benchmarks/ledger.py`` prints a table.  The baseline of each append is SQLite alone: the same bytes in one
+The baseline of each append is SQLite alone: the same bytes in one
 table, the same pragmas, the same number of rows per transaction, in the same run.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from benchmarks.measuring import Row, repeated, row, table
 from interlock.artifact import checkpoint as notes
 from interlock.artifact import merkle
 from interlock.artifact.entry import Entry, leaf_of, seal
@@ -29,8 +29,6 @@ ROUNDS = 3
 PAYLOAD = b"p" * 512
 GROUP = 50
 ORIGIN = "bench.test/log"
-
-Row = dict[str, object]
 
 
 def draft(number: int) -> tuple[Entry, bytes]:
@@ -47,11 +45,6 @@ def rate(count: int, work: Callable[[], object]) -> float:
         work()
         found.append(count / (time.perf_counter() - start))
     return statistics.median(found)
-
-
-def row(name: str, value: float, unit: str, baseline: float | None = None) -> Row:
-    ratio = value / baseline if baseline else None
-    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
 
 
 def plain(path: Path, count: int, group: int) -> float:
@@ -85,12 +78,12 @@ def threads(ledger: Ledger, workers: int, each: int) -> None:
         thread.join()
 
 
-def appends(folder: Path, ledger: Ledger) -> list[Row]:
-    single = rate(300, lambda: [ledger.append([draft(number)]) for number in range(300)])
+def appends(folder: Path, ledger: Ledger, ones: int, many: int) -> list[Row]:
+    single = rate(ones, lambda: [ledger.append([draft(number)]) for number in range(ones)])
     group = [draft(number) for number in range(GROUP)]
-    batched = rate(5000, lambda: [ledger.append(group) for _ in range(5000 // GROUP)])
-    threaded = rate(6400, lambda: threads(ledger, 64, 100))
-    floor_single, floor_group = plain(folder / "single.db", 300, 1), plain(folder / "group.db", 5000, GROUP)
+    batched = rate(many, lambda: [ledger.append(group) for _ in range(many // GROUP)])
+    threaded = rate(64 * (many // 50), lambda: threads(ledger, 64, many // 50))
+    floor_single, floor_group = plain(folder / "single.db", ones, 1), plain(folder / "group.db", many, GROUP)
     return [
         row("ledger append, one entry, durable", single, "entries/s", floor_single),
         row(f"ledger append, batches of {GROUP}, durable", batched, "entries/s", floor_group),
@@ -98,7 +91,7 @@ def appends(folder: Path, ledger: Ledger) -> list[Row]:
     ]
 
 
-def proofs(ledger: Ledger, key: Ed25519PrivateKey) -> list[Row]:
+def proofs(ledger: Ledger, key: Ed25519PrivateKey, times: int) -> list[Row]:
     size = ledger.size
     checkpoint = notes.open_checkpoint(ledger.checkpoint(), [ledger.key])
     leaf = ledger.leaves(size // 3, size // 3 + 1)[0]
@@ -114,7 +107,7 @@ def proofs(ledger: Ledger, key: Ed25519PrivateKey) -> list[Row]:
         ("ledger inclusion proof, verified", check),
         (f"ledger consistency proof, {size} entries", lambda: ledger.prove_consistency(size // 3, size)),
     ]
-    return [row(name, 1e6 / rate(500, lambda w=work: [w() for _ in range(500)]), "µs") for name, work in one]
+    return [row(name, 1e6 / rate(times, repeated(work, times)), "us") for name, work in one]
 
 
 def audits(ledger: Ledger) -> list[Row]:
@@ -130,20 +123,14 @@ def verify(bundle: list[bytes], ledger: Ledger) -> None:
     verify_bundle(bundle, [ledger.key])
 
 
-def run() -> list[Row]:
+def run(*, tiny: bool = False) -> list[Row]:
     """All rows."""
     key = Ed25519PrivateKey.generate()
+    ones, many, times = (2, GROUP, 2) if tiny else (300, 5000, 500)
     with tempfile.TemporaryDirectory() as name, Ledger(Path(name) / "ledger.db", key, ORIGIN) as ledger:
         ledger.append([(Entry(kind="task", at=0, task=f"t{number}"), b"") for number in range(8)])
-        return [*appends(Path(name), ledger), *proofs(ledger, key), *audits(ledger)]
-
-
-def main() -> int:
-    for found in run():
-        against = f"{found['ratio']:8.2f} of {found['baseline']:,.0f}" if found["ratio"] else ""
-        print(f"{found['name']:52} {found['value']:12,.1f} {found['unit']:10} {against}")
-    return 0
+        return [*appends(Path(name), ledger, ones, many), *proofs(ledger, key, times), *audits(ledger)]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(table(run()))
