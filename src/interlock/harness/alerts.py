@@ -12,7 +12,7 @@ import secrets
 
 from interlock.artifact import channel, codec
 from interlock.artifact.channel_pb2 import Notified, Notify
-from interlock.artifact.errors import ChannelError, SandboxError, StateError
+from interlock.artifact.errors import InterlockError
 from interlock.harness.core import Core
 from interlock.harness.models import port_of
 from interlock.harness.sandbox.profiles import JailSpec
@@ -46,7 +46,7 @@ class Alerts:
         for kind in [*(["webhook"] if config.webhook else []), *(["command"] if config.command else [])]:
             try:
                 code = self._webhook(body) if kind == "webhook" else self._command(body)
-            except (ChannelError, SandboxError, StateError, OSError) as error:
+            except (InterlockError, OSError, ValueError) as error:
                 code = getattr(error, "code", "notifier.lost")
             self._core.record("alert", incident.task, kind, incident.code.encode(), code=code or "delivered")
 

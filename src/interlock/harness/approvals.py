@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from interlock.artifact.approval import Approval
 from interlock.artifact.entry import Kind
-from interlock.artifact.errors import StateError
+from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.signing import Verified, verify
 from interlock.decide.life import Event, Status
 from interlock.harness.core import Core
@@ -32,6 +32,7 @@ class Approvals:
     def submit(self, envelope: bytes) -> Status:
         """Count one word; the plan's status after it.  Raises what is wrong with it."""
         core = self._core
+        core.refresh()
         # (1) Whose word it is.
         said = verify(envelope, core.keys.keyring, "approver", "approval", Approval, at=core.clock())
         word = said.predicate
@@ -47,25 +48,31 @@ class Approvals:
                 core.store.spend(row.task, **released(row.plan, core.catalogue))
                 return core.store.advance(row.digest, Event.DENY, stopped="approval.denied")
             core.store.put_approval(word.id, row.digest, word.approver, envelope, word.expires_at)
-            if len(core.store.approvals(row.digest, core.clock())) < row.verdict.approvals:
+            if self.standing(row) < row.verdict.approvals:
                 return row.status
             return core.store.advance(row.digest, Event.APPROVE)
+
+    def standing(self, row: PlanRow) -> int:
+        """How many of a plan's stored approvals still count: signed by a key that is trusted now, about what is now."""
+        counted: set[str] = set()
+        for stored in self._core.store.approvals(row.digest, self._core.clock()):
+            try:
+                said = verify(
+                    stored.envelope, self._core.keys.keyring, "approver", "approval", Approval, at=self._core.clock()
+                )
+                self._same(row, said)
+            except InterlockError:
+                continue
+            if said.predicate.approver in said.owners:
+                counted.add(said.predicate.approver)
+        return len(counted)
 
     def _check(self, row: PlanRow, said: Verified[Approval]) -> None:
         word, now = said.predicate, self._core.clock()
         # (2) What it is about.
-        if said.subject != row.digest or word.plan != row.digest:
-            raise StateError("approval.plan", "the approval is not about the plan that it names")
         if row.status is not Status.PENDING:
             raise StateError("approval.not_pending", f"the plan is {row.status.value}", hint="run: interlock inbox")
-        shown = {
-            "policy": (word.policy, row.policy),
-            "manifests": (word.manifests, row.manifests),
-            "preview": (word.preview, row.preview_digest),
-        }
-        for name, (signed, present) in shown.items():
-            if signed != present:
-                raise StateError(f"approval.{name}", f"the {name} is not what was approved", hint="look at it again")
+        self._same(row, said)
         if row.policy != self._core.policy.digest:
             raise StateError(
                 "approval.policy", "the policy has changed since the plan was judged", hint="propose it again"
@@ -79,3 +86,17 @@ class Approvals:
         requester = self._core.store.task(row.task).task.principal
         if word.word == "approve" and separate and word.approver == requester:
             raise StateError("approval.self", "you are the requester: you cannot approve", hint="ask another approver")
+
+    def _same(self, row: PlanRow, said: Verified[Approval]) -> None:
+        """Hold what was signed to what is stored; raises ``StateError`` with the name of what differs."""
+        word = said.predicate
+        if said.subject != row.digest or word.plan != row.digest:
+            raise StateError("approval.plan", "the approval is not about the plan that it names")
+        shown = {
+            "policy": (word.policy, row.policy),
+            "manifests": (word.manifests, row.manifests),
+            "preview": (word.preview, row.preview_digest),
+        }
+        for name, (signed, present) in shown.items():
+            if signed != present:
+                raise StateError(f"approval.{name}", f"the {name} is not what was approved", hint="look at it again")

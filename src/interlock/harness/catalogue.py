@@ -14,6 +14,7 @@ from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Reversibility, Role
 from interlock.artifact.codec import Value
 from interlock.artifact.errors import CodecError, ConfigurationError
+from interlock.decide.contradictions import contradictions
 from interlock.harness.workspace import Workspace
 
 PACKAGE_FILE = "interlock.json"
@@ -37,11 +38,15 @@ def load(workspace: Workspace) -> Mapping[str, Manifest]:
 
 
 def read(name: str, raw: bytes) -> tuple[Manifest, ...]:
-    """The manifests of one file."""
+    """The manifests of one file, none of which contradicts itself."""
     try:
-        return codec.decode(raw, ActionFile).actions
+        found = codec.decode(raw, ActionFile).actions
     except CodecError as error:
         raise ConfigurationError("actions.file", f"{name}: {error}", hint="run: interlock actions check") from None
+    for manifest in found:
+        for contradiction in contradictions(manifest):
+            raise ConfigurationError("actions.contradiction", f"{name}: {manifest.reference}: {contradiction}")
+    return found
 
 
 def package_folders(workspace: Workspace) -> dict[str, Path]:
@@ -57,8 +62,6 @@ def concerns(manifest: Manifest) -> Iterator[str]:
         yield "actions.broad"
     if manifest.reversibility is Reversibility.PURE and manifest.effect is not Effect.READ:
         yield "actions.pure_effect"
-    if manifest.reversibility is Reversibility.COMPENSABLE and manifest.inverse is None:
-        yield "actions.no_inverse"
     if manifest.external and not (manifest.driver.endpoints or roles & {Role.HOST, Role.URL, Role.RECIPIENT}):
         yield "actions.no_destination"
     if not manifest.resources and not manifest.driver.endpoints:

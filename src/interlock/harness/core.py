@@ -52,6 +52,7 @@ class Core:
     vault: Vault = field(init=False)
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
+    _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
 
     def __post_init__(self) -> None:
         # Keys are in memory from here on: no core file may hold them.
@@ -82,13 +83,21 @@ class Core:
     @cached_property
     def policy(self) -> PolicySet:
         """The workspace's policies, compiled; a policy that does not compile stops everything."""
-        cedar, rules = self.workspace.policy_texts()
+        cedar, rules = self._policy_texts = self.workspace.policy_texts()
         return compile_policies(cedar, rules, home=str(Path.home()), root=str(self.workspace.folder))
 
     @cached_property
     def site(self) -> Site:
         """The standing facts that the gate decides on."""
         return self.workspace.site
+
+    def refresh(self) -> None:
+        """Read the operator's files again: a policy, a manifest or a key that was changed counts from here on."""
+        if self.workspace.policy_texts() != self._policy_texts:
+            self.__dict__.pop("policy", None)
+        for name in ("catalogue", "digests"):
+            self.__dict__.pop(name, None)
+        self.keys.reload()
 
     def record(self, kind: Kind, task: str, subject: str, payload: Value | bytes, *, code: str = "") -> int:
         """Append one entry, durable before this returns; its index."""

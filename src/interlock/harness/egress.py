@@ -14,7 +14,7 @@ from typing import TypeAlias
 from interlock.artifact import channel, codec, frames
 from interlock.artifact.action import Endpoint
 from interlock.artifact.channel_pb2 import ProxyCall, ProxyClose, ProxyEvent, ProxyOpen
-from interlock.artifact.errors import ChannelError, StateError
+from interlock.artifact.errors import StateError
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
 
@@ -98,7 +98,7 @@ class Egress:
                 hear = self._hears.pop(event.lease, None) if closed else self._hears.get(event.lease)
                 if hear is not None:
                     hear(event)
-        except (ChannelError, OSError):
+        except Exception:  # noqa: BLE001 - whatever it is, nobody would hear of the next violation
             proxy.kill()  # Whatever it says next is not believed; steps find their end points closed.
         with self._lock:
             if self._child is proxy:

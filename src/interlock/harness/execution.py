@@ -27,6 +27,7 @@ from interlock.artifact.verdict import Decision
 from interlock.decide import gate
 from interlock.decide.life import Event, Status
 from interlock.decide.unfolding import Complete
+from interlock.harness.approvals import Approvals
 from interlock.harness.core import Core, manifests_digest
 from interlock.harness.minting import Sealed, seal
 from interlock.harness.observing import Observer
@@ -52,8 +53,10 @@ class Execution:
         observer: Observer,
         stepper: Stepper,
         watch: Watch,
+        approvals: Approvals,
     ) -> None:
         self._core = core
+        self._approvals = approvals
         self._supervisor = supervisor
         self._proposals = proposals
         self._observer = observer
@@ -148,6 +151,7 @@ class Execution:
     def _changed(self, row: PlanRow) -> str:
         """The code of what is not as it was when the plan was approved, or nothing."""
         core, plan, now = self._core, row.plan, self._core.clock()
+        core.refresh()
         if now >= plan.expires_at:
             return "plan.expired"
         if codec.digest(plan) != row.digest:
@@ -157,7 +161,7 @@ class Execution:
         if row.manifests != manifests_digest(core.digests, tuple(step.action for step in plan.steps)):
             return "manifest.changed"
         needed = row.verdict.approvals
-        if needed and len(core.store.approvals(row.digest, now)) < needed:
+        if needed and self._approvals.standing(row) < needed:
             return "approval.expired"
         evidence = self._proposals.evidence(core.store.task(row.task))
         again = gate.decide(plan, self._proposals.reserved(evidence, plan), now)

@@ -30,7 +30,7 @@ class Keys:
         self.ledger = Ed25519PrivateKey.from_private_bytes(seeds["ledger"])
         self.grant_seed = seeds["grant"]
         self.vault_key = seeds["vault"]
-        self.keyring = codec.decode_canonical((folder / "keyring.json").read_bytes(), Keyring)
+        self.reload()
 
     @classmethod
     def create(cls, folder: Path, now: int) -> Keys:
@@ -44,6 +44,10 @@ class Keys:
             own = public_key(public, "harness", ("harness",), now)
             replace_file(folder / "keyring.json", codec.encode(Keyring(keys=(own,))))
         return cls(folder)
+
+    def reload(self) -> None:
+        """Read the keyring again."""
+        self.keyring = codec.decode_canonical((self._folder / "keyring.json").read_bytes(), Keyring)
 
     def trust(self, key: PublicKey) -> None:
         """Add a key to the keyring; a key that stands there already is left as it is."""

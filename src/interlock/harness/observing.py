@@ -28,15 +28,19 @@ from interlock.harness.stepping import Order, Stepper
 from interlock.harness.store import PlanRow
 
 _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
-_DIFF_LINES = 400
+_SHOWN = 32_768
 
 
 class Preview(Value, frozen=True, kw_only=True):
-    """What a step would do, as far as it could be probed: ``diff``, ``text``, ``absent`` or ``none``."""
+    """What a step would do, as far as it could be probed: ``diff``, ``text``, ``absent`` or ``none``.
+
+    ``whole`` is the digest of all that was found, of which ``text`` may show the beginning; it says so then.
+    """
 
     step: str
     kind: str
     text: str = ""
+    whole: str = ""
     label: Label = STRICTEST
 
 
@@ -50,10 +54,9 @@ class Observer:
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
         """One read for the task's planner; raises ``StateError`` where the gate does not simply allow it."""
-        self._core.store.spend(task_id, observations=1)
-        seen = self._read(task_id, action, arguments)
-        self._core.store.receive(task_id, seen.label)
-        return seen
+        cost = self._core.catalogue[action].cost if action in self._core.catalogue else 0
+        self._core.store.spend(task_id, observations=1, cost=cost)
+        return self._read(task_id, action, arguments)
 
     def previews(self, row: PlanRow) -> tuple[Preview, ...]:
         """What can be shown of each step's effect, in the plan's order."""
@@ -84,7 +87,12 @@ class Observer:
         if manifest.effect is not Effect.READ:
             raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")
         view = static_view(plan.steps[0], manifest, {}, {}, judged.evidence)
-        return self._run(task_id, plan, judged, view.output)
+        if not previewing:
+            core.store.receive(task_id, view.output)  # Before anything of it, or its failure, can be known.
+        seen = self._run(task_id, plan, judged, view.output)
+        if not previewing:
+            core.store.receive(task_id, seen.label)
+        return seen
 
     def _run(self, task_id: str, plan: Plan, judged: Judged, label: Label) -> Labelled:
         core, step = self._core, plan.steps[0]
@@ -109,7 +117,7 @@ class Observer:
             )
         )  # fmt: skip
         if not result.ok:
-            raise StateError(result.code, result.message or "the observation failed")
+            raise StateError(result.code, "the observation failed")
         return labelled_output(result.output, label)
 
 
@@ -140,11 +148,17 @@ def _compared(step: Step, seen: Labelled) -> Preview:
     wanted = step.arguments.get("content")
     if isinstance(now, str) and isinstance(wanted, str):
         lines = difflib.unified_diff(now.splitlines(), wanted.splitlines(), "now", "then", lineterm="")
-        return Preview(step=step.id, kind="diff", text="\n".join(list(lines)[:_DIFF_LINES]), label=seen.label)
+        return _preview(step, "diff", "\n".join(lines), seen)
     text = now if isinstance(now, str) else codec.encode(seen.value).decode()
-    return Preview(step=step.id, kind="text", text=text[:16_384], label=seen.label)
+    return _preview(step, "text", text, seen)
+
+
+def _preview(step: Step, kind: str, text: str, seen: Labelled) -> Preview:
+    whole = codec.digest({"now": seen.value, "then": dict(step.arguments)})
+    cut = f"\n… {len(text) - _SHOWN} more characters" if len(text) > _SHOWN else ""
+    return Preview(step=step.id, kind=kind, text=text[:_SHOWN] + cut, whole=whole, label=seen.label)
 
 
 def _added(step: Step) -> str:
     content = step.arguments.get("content")
-    return "\n".join(f"+{line}" for line in content.splitlines()[:_DIFF_LINES]) if isinstance(content, str) else ""
+    return "\n".join(f"+{line}" for line in content.splitlines()) if isinstance(content, str) else ""

@@ -18,7 +18,6 @@ from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
-from interlock.artifact.label import CLEAN
 from interlock.artifact.plan import Plan, Proposal, ProposedStep
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
@@ -93,7 +92,7 @@ class Proposals:
         evidence = self.evidence(row)
         if previewing:
             every = frozenset(manifest.group for manifest in core.catalogue.values())
-            evidence = dataclasses.replace(evidence, loaded=every, received=CLEAN)
+            evidence = dataclasses.replace(evidence, loaded=every)
         lifetime = core.workspace.configuration.approvals.lifetime_minutes * 60_000
         stamp = gate.Stamp(
             id=f"plan-{secrets.token_hex(6)}",
@@ -123,14 +122,16 @@ class Proposals:
         (I8) The entries are durable before the transaction that makes the plans visible is committed.
         """
         store, rows = self._core.store, dict[str, TaskRow]()
-        entries, plans, decided = list[Record](), list[PlanRow](), list[Decided]()
+        judged, entries, plans = list[tuple[Judged, Verdict]](), list[Record](), list[PlanRow]()
         with store.transaction():
-            first = store.next_sequence()
+            sequence = store.next_sequence()
             for task_id, raw in proposals:
                 row = rows.get(task_id) or store.task(task_id)
-                judged = self.judge(row, raw, parent=parent, finished=finished, sequence=first + len(plans))
-                verdict, rows[task_id] = self._reserve(row, judged)
-                decided.append(self._settle(judged, verdict, entries, plans))
+                found = self.judge(row, raw, parent=parent, finished=finished, sequence=sequence)
+                sequence += found.plan is not None
+                verdict, rows[task_id] = self._reserve(row, found)
+                judged.append((found, verdict))
+            decided = [self._settle(found, verdict, entries, plans) for found, verdict in judged]
             for task_id, row in rows.items():
                 store.set_spent(task_id, row.spent)
             store.put_plan(*plans)

@@ -178,6 +178,7 @@ class Run:
         step = resolved.step
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
         paths = destroyed_files(resolved)
+        result = Result(ok=False)
         try:
             if paths:
                 self._snapshots.before(self._row, self._sealed, step.id, resolved.iteration, paths)
@@ -185,9 +186,14 @@ class Run:
             if paths and (result.ok or result.effect_possible):
                 self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
         except InterlockError as error:
-            self._settle(resolved, "failed", error.code, b"null", resolved.view.output)
+            self._settle(resolved, self._without(resolved, result), error.code, b"null", resolved.view.output)
             return False
         return self._conclude(resolved, shape, result)
+
+    def _without(self, resolved: Resolved, result: Result) -> str:
+        """What is known of a step that is not done: an effect that may have happened is for a person to find out."""
+        happened = result.ok or result.effect_possible
+        return "unknown" if happened and not resolved.manifest.idempotent else "failed"
 
     def _order(self, resolved: Resolved, secrets: Mapping[str, bytes]) -> Order:
         return Order(
@@ -210,8 +216,8 @@ class Run:
 
     def _conclude(self, resolved: Resolved, shape: Shape, result: Result) -> bool:
         if not result.ok:
-            unknown = result.effect_possible and not resolved.manifest.idempotent
-            self._settle(resolved, "unknown" if unknown else "failed", result.code, result.output, resolved.view.output)
+            state = self._without(resolved, result)
+            self._settle(resolved, state, result.code, result.output, resolved.view.output)
             return False
         output = labelled_output(result.output, resolved.view.output)
         code = self._unexpected(resolved, output)

@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import signal
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -18,6 +20,7 @@ from interlock.artifact import codec
 from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
+from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.plan import Plan, Proposal, ProposedStep
 from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
@@ -81,7 +84,9 @@ class Harness:
         self._proposals = Proposals(self.core, unattended=unattended)
         self._observer = Observer(self.core, self._proposals, stepper)
         self._approvals = Approvals(self.core)
-        self._execution = Execution(self.core, self.supervisor, self._proposals, self._observer, stepper, self.watch)
+        self._execution = Execution(
+            self.core, self.supervisor, self._proposals, self._observer, stepper, self.watch, self._approvals
+        )
         self._undo = Undo(self.core, self._proposals, stepper)
         self._gateway = Gateway(self.core, self.supervisor)
         self.recovered = self._execution.recover()
@@ -166,7 +171,9 @@ class Harness:
 
     def propose(self, task_id: str, raw: bytes, parent: str | None = None) -> Decided:
         """A proposal handed in by a principal rather than a planner: the same gate, no planner process."""
-        self.core.store.load_groups(task_id, self.core.store.task(task_id).task.groups)
+        groups = self.core.store.task(task_id).task.groups
+        self.core.record("load", task_id, "loaded", codec.encode(groups))
+        self.core.store.load_groups(task_id, groups)
         found = self.core.store.plan(parent) if parent else None
         return self._proposals.propose(task_id, raw, parent=found)
 
@@ -176,7 +183,7 @@ class Harness:
 
     def check(self, task_id: str, raw: bytes) -> Decided:
         """The same decision with nothing stored, reserved or recorded."""
-        return Decided(verdict=self._proposals.judge(self.core.store.task(task_id), raw, previewing=True).verdict)
+        return Decided(verdict=self._proposals.judge(self.core.store.task(task_id), raw).verdict)
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
         """One read through the gate."""
@@ -187,8 +194,12 @@ class Harness:
     def preview(self, digest: str) -> tuple[Preview, ...]:
         """Probe a pending plan's effect now; what an approval signs from here on is this."""
         row = self.core.store.plan(digest)
+        if row.status is not Status.PENDING:
+            return codec.decode(row.previews, tuple[Preview, ...], limit=MAX_FRAME, data=True) if row.previews else ()
         found = self._observer.previews(row)
-        if row.status is Status.PENDING and codec.encode(found) != row.previews:
+        with self.core.store.transaction():
+            if codec.encode(found) != row.previews:
+                self.core.store.void_approvals(row.digest)  # They were about what was shown before.
             self.core.store.set_plan(row.digest, previews=codec.encode(found), shown_at=self.core.clock())
         return found
 
@@ -273,6 +284,8 @@ class Harness:
         """
         if violation.pid not in self._seen:
             self._seen.add(violation.pid)
+            if violation.role == "step":
+                os.kill(violation.pid, signal.SIGKILL)  # It is held in its call, so the number is still its own.
             self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
 
 

@@ -10,6 +10,7 @@ protocol, or a forbidden system call, is a separation violation and ends the ses
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,6 +50,7 @@ from interlock.harness.watch import Incident, Watch
 PLANNER_SILENCE_SECONDS = 60.0
 MAX_PROPOSAL = 1 << 19
 MAX_ANSWER = 1 << 16
+MAX_CALLS = 128
 REPAIR_ROUNDS = 4
 
 Asker = Callable[[str], str | None]
@@ -87,6 +89,7 @@ class Session:
         self._task_id = task_id
         self._strategy = strategy
         self._outcome = Outcome()
+        self._calls: Counter[str] = Counter()
 
     def plan(self, handed: bytes, parent: str = "", finished: tuple[str, ...] = ()) -> Outcome:
         """Let the planner make a plan, or act call by call."""
@@ -147,6 +150,7 @@ class Session:
 
     def _serve(self, call: PlannerCall) -> PlannerReturn:
         try:
+            self._bounded(call)
             match call.WhichOneof("body"):
                 case "complete":
                     return PlannerReturn(completion=self._complete(call))
@@ -164,6 +168,15 @@ class Session:
             raise
         except InterlockError as error:
             return PlannerReturn(refusal=Refusal(code=error.code, message="refused; see docs/codes.md"))
+
+    def _bounded(self, call: PlannerCall) -> None:
+        """Hold every kind of call to its count, and a frozen task to silence."""
+        kind = call.WhichOneof("body") or ""
+        self._calls[kind] += 1
+        if self._core.store.task(self._task_id).frozen:
+            raise StateError("task.frozen", "the task is frozen")
+        if self._calls[kind] > MAX_CALLS:
+            raise StateError("budget.calls", "more calls of this kind than one session may make")
 
     def _complete(self, call: PlannerCall) -> Completion:
         core, wanted = self._core, call.complete

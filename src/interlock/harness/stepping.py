@@ -7,8 +7,9 @@ alone.  Whatever is not exactly the protocol, a forbidden call or a request outs
 
 from __future__ import annotations
 
+import re
 import shutil
-import time
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from interlock.artifact import channel, codec, frames
 from interlock.artifact.action import Effect, Endpoint, Manifest, Role
 from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
 from interlock.artifact.codec import Json
-from interlock.artifact.errors import ChannelError, SandboxError, StateError
+from interlock.artifact.errors import ChannelError, CodecError, InterlockError, SandboxError, StateError
 from interlock.artifact.grant import attenuate, public_key
 from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
@@ -34,6 +35,8 @@ GRACE_SECONDS = 5.0
 _DIED = "step.died"
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 MAX_BLOB = 256 * 1024 * 1024
+MAX_SNAPSHOT = 1024 * 1024 * 1024
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +60,32 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of it; ``effect_possible`` says whether something may have happened although it is not ok."""
+    """What came of it; ``effect_possible`` is what the step says of itself, ``started`` what the harness knows."""
 
     ok: bool
+    started: bool = True
     code: str = ""
     message: str = ""
     output: bytes = b"null"
     effect_possible: bool = False
     requests: tuple[str, ...] = ()
+
+
+class _Received:
+    """The contents that one step hands over for its snapshot, part by part."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[bytes]] = {}
+        self._total = 0
+
+    def add(self, blob: Blob) -> bytes | None:
+        """The whole content with its last part; raises ``ChannelError`` for a part out of order or too much."""
+        parts = self._parts.setdefault(blob.digest, [])
+        self._total += len(blob.data)
+        if blob.part != len(parts) or self._total > MAX_SNAPSHOT or sum(map(len, parts)) + len(blob.data) > MAX_BLOB:
+            raise ChannelError("step.blob", "a part of a snapshot out of order, or beyond its bound")
+        parts.append(blob.data)
+        return b"".join(self._parts.pop(blob.digest)) if blob.last else None
 
 
 class Stepper:
@@ -75,31 +96,34 @@ class Stepper:
         self._supervisor = supervisor
         self._egress = egress
         self._watch = watch
-        self._blobs: dict[str, list[bytes]] = {}
 
     def run(self, order: Order) -> Result:
         """Run one step to its end; never raises for what the step does."""
         endpoints = endpoints_of(order.manifest, order.arguments)
-        spec = self._spec(order, endpoints)
         try:
-            child = self._supervisor.start("step", spec)
-        except SandboxError as error:
-            return Result(ok=False, code=error.code, message=error.message)
+            child = self._supervisor.start("step", self._spec(order, endpoints))
+        except (SandboxError, StateError) as error:
+            return Result(ok=False, started=False, code=error.code, message=error.message)
         lease = f"{order.plan[:16]}/{order.step}/{order.iteration}/{child.pid}"
         requests: list[str] = []
         acts = order.mode == RunStep.ACT
+        lifetime = order.manifest.timeout_ms / 1000 + GRACE_SECONDS
+        lease_end = threading.Timer(lifetime, child.kill)  # However slowly it speaks, it ends with its lease.
+        lease_end.start()
         try:
             if endpoints:
                 hear = self._hearing(order, child, requests)
                 self._egress.open(lease, endpoints, child, hear, order.secrets)
             result = self._result(self._converse(child, order), order, requests)
-        except ChannelError as error:
+        except (ChannelError, CodecError) as error:
             if error.code != _DIED:  # That is an outage, unless the kernel saw what it tried.
                 self._incident(order, error.code, error.message)
             result = Result(ok=False, code=error.code, message=error.message, effect_possible=acts)
-        except TimeoutError:
-            result = Result(ok=False, code="step.timeout", message="killed at its deadline", effect_possible=True)
+        except (InterlockError, OSError) as error:
+            code = "step.timeout" if isinstance(error, TimeoutError) else getattr(error, "code", _DIED)
+            result = Result(ok=False, code=code, message="it did not end by itself", effect_possible=acts)
         finally:
+            lease_end.cancel()
             self._egress.close(lease)
             violations = child.violations
             child.close()
@@ -108,15 +132,16 @@ class Stepper:
     def _result(self, ran: Ran, order: Order, requests: list[str]) -> Result:
         message = scrubbed(ran.message.encode(), order.secrets).decode("utf-8", "replace")
         return Result(
-            ok=ran.ok, code=ran.code, message=message, output=scrubbed(ran.output, order.secrets),
+            ok=ran.ok, code=ran.code if not ran.code or _CODE.match(ran.code) else "step.code",
+            message=message, output=scrubbed(ran.output, order.secrets),
             effect_possible=ran.effect_possible, requests=tuple(requests),
         )  # fmt: skip
 
     def _converse(self, child: Child, order: Order) -> Ran:
-        deadline = time.monotonic() + order.manifest.timeout_ms / 1000 + GRACE_SECONDS
+        blobs = _Received()
+        child.channel.settimeout(order.manifest.timeout_ms / 1000 + GRACE_SECONDS)
         channel.send(child.channel, self._message(order))
         while True:
-            child.channel.settimeout(max(0.001, deadline - time.monotonic()))
             call = channel.receive(child.channel, StepCall)
             if call is None:
                 raise ChannelError(_DIED, "the step ended without saying what it did")
@@ -124,8 +149,10 @@ class Stepper:
                 case "ran":
                     codec.parse(call.ran.output or b"null", limit=frames.MAX_FRAME, data=True)
                     return call.ran
-                case "blob":
-                    self._store(call.blob)
+                case "blob" if order.mode == RunStep.SNAPSHOT:
+                    content = blobs.add(call.blob)
+                    if content is not None and self._core.blobs.put(content) != call.blob.digest:
+                        raise ChannelError("step.blob", "content of a snapshot that does not have its digest")
                     channel.send(child.channel, StepReturn(accepted=Accepted()))
                 case "want_blob" if order.mode == RunStep.RESTORE:
                     content = self._core.blobs.get(call.want_blob.digest)
@@ -161,16 +188,6 @@ class Stepper:
         public = public_key(self._core.keys.grant_seed)
         exact = order.touched if order.mode in {RunStep.ACT, RunStep.READ} else None
         return attenuate(order.grant, public, order.step, order.iteration, exact)
-
-    def _store(self, blob: Blob) -> None:
-        parts = self._blobs.setdefault(blob.digest, [])
-        if blob.part != len(parts) or sum(map(len, parts)) + len(blob.data) > MAX_BLOB:
-            raise ChannelError("step.blob", "a part of a snapshot out of order, or beyond its bound")
-        parts.append(blob.data)
-        if blob.last:
-            content = b"".join(self._blobs.pop(blob.digest))
-            if self._core.blobs.put(content) != blob.digest:
-                raise ChannelError("step.blob", "content of a snapshot that does not have its digest")
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
         driver = order.manifest.driver

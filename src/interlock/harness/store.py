@@ -367,6 +367,11 @@ class Store:
             plan, now,
         )  # fmt: skip
 
+    def void_approvals(self, plan: str) -> None:
+        """Forget the approvals of a plan that is still pending: what they were about has changed."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM approval WHERE plan = ? AND used = 0", (plan,))
+
     def use_approvals(self, plan: str) -> None:
         """Mark a plan's approvals as used: each works once."""
         with self.transaction() as db:

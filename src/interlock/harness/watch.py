@@ -36,9 +36,10 @@ class Watch:
         self._lock = threading.Lock()
 
     def report(self, incident: Incident) -> int:
-        """Record, freeze, revoke, mark and alert, in this order; the incident's number."""
+        """Mark, record, freeze, revoke and alert, in this order; the incident's number."""
         with self._lock:
             core = self._core
+            core.vault.mark(frozenset(incident.secrets))
             core.record("incident", incident.task, incident.plan or incident.role, incident, code=incident.code)
             number = core.store.put_incident(
                 core.clock(), incident.task, incident.plan, incident.code, f"{incident.role}: {incident.detail}"[:500]
@@ -46,7 +47,6 @@ class Watch:
             if incident.task:
                 core.store.freeze(incident.task, frozen=True)
                 self._revoke_all(incident)
-            core.vault.mark(frozenset(incident.secrets))
         self._alert(incident, len(core.store.incidents(still_open=True)))
         return number
 
@@ -66,5 +66,6 @@ class Watch:
     def _revoke_all(self, incident: Incident) -> None:
         for row in self._core.store.plans(task=incident.task):
             if row.status in {Status.PENDING, Status.APPROVED, Status.SEALED}:
-                self._core.record("revoke", incident.task, row.digest, b"", code=incident.code)
-                self._core.store.advance(row.digest, Event.REVOKE, stopped=incident.code)
+                with self._core.store.transaction():
+                    self._core.store.advance(row.digest, Event.REVOKE, stopped=incident.code)
+                    self._core.record("revoke", incident.task, row.digest, b"", code=incident.code)
