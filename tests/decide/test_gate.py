@@ -132,7 +132,7 @@ def test_4_dimensions_of_scope() -> None:
 
     assert tenant("acme") == set()
     assert tenant("bolt") == tenant("cargo") == {"scope.dimension"}
-    assert codes(judge(step("s1", "scoped@1"), known=known)) == set()
+    assert codes(judge(step("s1", "scoped@1"), known=known)) == {"argument.missing"}
 
 
 @pytest.mark.parametrize(

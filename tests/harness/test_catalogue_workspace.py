@@ -146,13 +146,13 @@ def test_a_package_without_its_file(folder: Path, tmp_path: Path) -> None:
         catalogue.load(workspace)
 
 
+READ = {"kind": "file", "name": "{path}", "access": "read"}
 CONCERNS: dict[str, dict[str, object]] = {
     "actions.broad": {"broad": True},
-    "actions.pure_effect": {"reversibility": "pure"},
-    "actions.no_inverse": {"reversibility": "compensable"},
+    "actions.pure_effect": {"reversibility": "pure", "effect": "execute", "resources": [READ]},
     "actions.no_destination": {"external": True},
     "actions.no_resource": {"resources": []},
-    "actions.unknown_argument": {"scope": {"tenant": "who"}},
+    "actions.unknown_argument": {"destinations": ["who"]},
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
+import msgspec
+
 from interlock.artifact import codec
 from interlock.artifact.action import (
     Argument,
@@ -51,6 +53,12 @@ def file(argument: str, access: Effect) -> Resource:
     return Resource(kind="file", name=f"{{{argument}}}", access=access)
 
 
+def needing(argument: str, found: Manifest) -> Manifest:
+    """The manifest with one argument required."""
+    needed = msgspec.structs.replace(found.arguments[argument], required=True)
+    return msgspec.structs.replace(found, arguments={**found.arguments, argument: needed})
+
+
 P, C = Role.PATH, Role.CONTENT
 MANIFESTS = (
     manifest("read", Effect.READ, Reversibility.PURE, roles={"path": P}, resources=(file("path", Effect.READ),)),
@@ -63,7 +71,10 @@ MANIFESTS = (
         resources=(Resource(kind="url", name="{url}", access=Effect.SEND),), destinations=("url",),
         accepts=Confidentiality.INTERNAL,
     ),
-    manifest("scoped", Effect.READ, Reversibility.PURE, roles={"tenant": C, "text": C}, scope={"tenant": "tenant"}),
+    needing(
+        "tenant",
+        manifest("scoped", Effect.READ, Reversibility.PURE, roles={"tenant": C, "text": C}, scope={"tenant": "tenant"}),
+    ),
     manifest(
         "page", Effect.READ, Reversibility.PURE, roles={"url": Role.URL}, external=True, output=Output(label=UNTRUSTED),
         resources=(Resource(kind="url", name="{url}", access=Effect.READ),),

@@ -15,6 +15,7 @@ from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
 from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, Reason
+from interlock.decide.contradictions import contradictions
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View
 from interlock.decide.globs import matches
@@ -48,6 +49,8 @@ def check_scope(view: View, evidence: Evidence) -> Iterator[Reason]:
 
 def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
     """(5) Protected resources, a person for what cannot be undone, a way back for what destroys."""
+    if any(contradictions(view.manifest)):
+        yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
     for resource in view.touched:
         if _own(resource, evidence):
             yield _reason(Decision.DENY, 5, "floor.harness", view)
@@ -142,10 +145,8 @@ def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
             )
             if not inverse or inverse not in evidence.catalogue:
                 yield _reason(Decision.DENY, 5, "floor.no_inverse", view)
-        case Reversibility.PURE:
-            yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
-        case Reversibility.IRREVERSIBLE:
-            return  # A person was asked for it above.
+        case Reversibility.PURE | Reversibility.IRREVERSIBLE:
+            return  # The one is a contradiction, for the other a person was asked, both above.
         case _:
             assert_never(manifest.reversibility)
 

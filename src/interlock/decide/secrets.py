@@ -16,14 +16,15 @@ CREDENTIAL_PATHS = (
     "/etc/ssl/private/**", *(f"**/{name}" for name in CREDENTIAL_NAMES),
 )  # fmt: skip
 
+# Every quantifier has an upper bound, so that hostile text costs a bounded number of steps for each character.
 _SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{60,255}\b"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|\b[sr]k_live_[A-Za-z0-9]{20,}"
-    r"|\bsk-[A-Za-z0-9_-]{32,}"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10}"
+    r"|\b[sr]k_live_[A-Za-z0-9]{20}"
+    r"|\bsk-[A-Za-z0-9_-]{32}"
+    r"|\beyJ[A-Za-z0-9_-]{10,2048}+\.eyJ[A-Za-z0-9_-]{10}"
 )
 
 

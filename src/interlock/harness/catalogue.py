@@ -66,8 +66,7 @@ def concerns(manifest: Manifest) -> Iterator[str]:
         yield "actions.no_destination"
     if not manifest.resources and not manifest.driver.endpoints:
         yield "actions.no_resource"
-    known = set(manifest.arguments)
-    if not {*manifest.scope.values(), *manifest.destinations} <= known:
+    if not manifest.arguments.keys() >= set(manifest.destinations):
         yield "actions.unknown_argument"
 
 

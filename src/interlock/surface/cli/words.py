@@ -35,10 +35,9 @@ DOES = {
 CONCERNS = {
     "actions.broad": "it can do almost anything; prefer narrow actions",
     "actions.no_destination": "it leaves, and nothing says where to",
-    "actions.no_inverse": "compensable, and no inverse action is named",
     "actions.no_resource": "nothing says what it touches",
     "actions.pure_effect": "called pure, and has an effect",
-    "actions.unknown_argument": "scope or destination names an argument that it does not have",
+    "actions.unknown_argument": "a destination names an argument that it does not have",
 }
 
 _MEANINGS = {
