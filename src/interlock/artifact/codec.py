@@ -198,6 +198,8 @@ def _spelled(path: _Path) -> str:
 def hidden(value: str) -> str | None:
     """The first character that a person would not see (control, format, private, unassigned), or ``None``."""
     if value.isascii():
+        if value.isprintable():
+            return None
         match = _ASCII_CONTROL.search(value)
         return match.group() if match else None
     for char in value:

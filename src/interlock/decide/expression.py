@@ -63,7 +63,7 @@ Node: TypeAlias = Literal | Reference | Call
 def parse(expr: Json) -> Node:
     """Read an expression; raises ``ReferenceEvaluationError``."""
     node = _parse(expr, "$", 0, it=False)
-    if sum(1 for _ in walk(node)) > MAX_NODES:
+    if isinstance(node, Call) and sum(1 for _ in walk(node)) > MAX_NODES:
         raise ReferenceEvaluationError("reference.bounds", f"an expression of more than {MAX_NODES} nodes")
     return node
 

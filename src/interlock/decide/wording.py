@@ -111,7 +111,8 @@ def _compiled(block: str) -> re.Pattern[str]:
     text = "|".join(line.strip() for line in block.strip().splitlines())
     for name, words in _VOCABULARY.items():
         text = text.replace(f"<{name}>", words)
-    return re.compile(rf"\b(?:{text})\b".replace("~", r"(\w{1,24} ){0,4}"))
+    text = rf"\b({text})\b".replace("~", r"(\w{1,24} ){0,4}")
+    return re.compile(re.sub(r"\((?!\?)", "(?:", text))  # Groups that capture cost a third more.
 
 
 _RULES = {rule: _compiled(block) for rule, block in _REDEFINITIONS.items()}
