@@ -44,8 +44,8 @@ check: setup ## Linters, types, trust domains, schemas, the formal model
 bench: setup ## Run the benchmarks; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
-fuzz: setup ## Fuzz the codec for five minutes
-	$(PYTEST) -m slow --timeout 3600 tests/artifact -k fuzz
+fuzz: setup ## Fuzz codec, channel and parsers, five minutes each
+	FUZZ_SECONDS=300 $(PYTEST) -m slow --timeout 3600 tests/fuzz
 
 mutate: setup ## The share of seeded mistakes in artifact and decide that the tests catch
 	$(BIN)/python -m tests.support.mutation
