@@ -95,7 +95,7 @@ def _strip(card: Card, width: int, paint: Paint) -> list[str]:
         marks.append(f"▣ environment {clip(visible(risk.environment), 24)}")
     leaving = [f"⇥ {label} data leaves → {clip(visible(where), 40)}" for label, where in risk.leaving]
     marks += leaving or ["⇥ nothing leaves"]
-    touches = [f"◆ {does} {count(number, _thing(kind))}" for does, kind, number in risk.touches]
+    touches = [f"◆ {does} {_counted(number, kind)}" for does, kind, number in risk.touches]
     marks += touches or ["◆ touches nothing named"]
     marks.append(f"¤ costs at most {risk.cost:,} minor units" if risk.cost else "¤ costs nothing")
     secrets = [f"⚿ secret {clip(visible(name), 32)} for {span(length)}" for name, length in risk.secrets]
@@ -118,8 +118,8 @@ def _flow(marks: list[str], width: int) -> list[str]:
     return lines
 
 
-def _thing(kind: str) -> str:
-    return visible(kind) if kind.islower() else f"{visible(kind)} resource"
+def _counted(number: int, kind: str) -> str:
+    return count(number, "file") if kind == "file" else f"{number} × {visible(kind)}"
 
 
 # ---- 3. the effect

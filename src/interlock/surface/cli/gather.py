@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from interlock.artifact import codec
@@ -216,15 +216,21 @@ def _own_words(value: Json, evidence: Evidence) -> bool:
 # ---- the plan as a whole
 
 
+_WORST = (
+    Effect.DELETE, Effect.GRANT_ACCESS, Effect.SPEND, Effect.EXECUTE, Effect.SEND, Effect.WRITE, Effect.READ,
+)  # fmt: skip
 _ORDER = list(Reversibility)
 
 
 def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
     counts: dict[tuple[str, str], int] = {}
-    for seen in left:
-        for resource in seen.touched:
-            key = (DOES[resource.access], resource.kind)
-            counts[key] = counts.get(key, 0) + seen.times
+    worst_first = sorted({resource.access for seen in left for resource in seen.touched}, key=_WORST.index)
+    for access in worst_first:
+        for seen in left:
+            for resource in seen.touched:
+                if resource.access is access and not (resource.kind == "endpoint" and _leaves(seen)):
+                    key = (DOES[access], resource.kind)
+                    counts[key] = counts.get(key, 0) + seen.times
     worst = max((seen.reversibility for seen in left), key=_ORDER.index, default=Reversibility.PURE)
     named = [seen.step.arguments.get("environment") for seen in left]
     environments = sorted({value for value in named if isinstance(value, str)} | {evidence.site.environment} - {""})
@@ -233,10 +239,23 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         reversibility=worst,
         environment=", ".join(environments),
         touches=tuple((does, kind, number) for (does, kind), number in counts.items()),
-        leaving=tuple(leaving for seen in left for leaving in _leaving(seen)),
+        leaving=tuple(dict.fromkeys(leaving for seen in left for leaving in _leaving(seen))),
         cost=sum(manifest.cost * seen.times for seen, manifest in manifests),
-        secrets=tuple((name, manifest.timeout_ms) for _, manifest in manifests for name in manifest.needed_secrets),
+        secrets=tuple(_secrets(manifest for _, manifest in manifests).items()),
     )
+
+
+def _secrets(manifests: Iterable[Manifest]) -> dict[str, int]:
+    """Each secret with the longest time for which a step holds it."""
+    found: dict[str, int] = {}
+    for manifest in manifests:
+        for name in manifest.needed_secrets:
+            found[name] = max(manifest.timeout_ms, found.get(name, 0))
+    return found
+
+
+def _leaves(seen: _Seen) -> bool:
+    return seen.flow is not None and seen.flow.leaves
 
 
 def _leaving(seen: _Seen) -> Iterator[tuple[str, str]]:
