@@ -199,10 +199,21 @@ class Proposals:
         except StateError as error:
             reason = Reason(decision=Decision.DENY, stage=8, code=error.code)
             return strictest([reason, *judged.verdict.reasons]), row
-        rates = Counter(core.catalogue[step.action].rate for step in taken.steps) if taken is not None else {}
+        rates = Counter(core.catalogue[step.action].rate for step in (taken.steps if taken is not None else ()))
         for rate, uses in rates.items():
             core.store.hit_rate(rate, core.clock(), uses)
         return judged.verdict, msgspec.structs.replace(row, spent=spent)
+
+
+def revoke(core: Core, digest: str, reason: str, *, code: str) -> Status:
+    """Take back what a plan was allowed, and what it had reserved where it will not run."""
+    with core.store.transaction():
+        row = core.store.plan(digest)
+        status = core.store.advance(row.digest, Event.REVOKE, stopped=code)
+        if row.status in {Status.PENDING, Status.APPROVED}:
+            core.store.spend(row.task, **released(row.plan, core.catalogue))
+        core.record("revoke", row.task, row.digest, reason.encode(), code=code)
+    return status
 
 
 _EVENTS = {

@@ -83,11 +83,11 @@ class TaskRow(Row, frozen=True, kw_only=True):
 
     def charged(self, amounts: Mapping[str, int]) -> Budget:
         """What will have been spent with these amounts; raises ``StateError`` over the budget."""
-        spent = {name: getattr(self.spent, name) + amounts.get(name, 0) for name in Budget.__struct_fields__}
+        spent = {name: getattr(self.spent, name) + amount for name, amount in amounts.items()}
         over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(self.task.budget, name)]
         if over:
             raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
-        return Budget(**{name: max(0, value) for name, value in spent.items()})
+        return msgspec.structs.replace(self.spent, **{name: max(0, value) for name, value in spent.items()})
 
 
 class _StoredTask(Row, frozen=True, kw_only=True):
