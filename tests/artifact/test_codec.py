@@ -103,3 +103,14 @@ def test_builtin_is_what_encode_writes() -> None:
 def test_a_string_of_data_may_be_as_long_as_the_whole() -> None:
     long = codec.encode("a" * (codec.MAX_STRING + 1))
     assert len(codec.decode_canonical(long, str, data=True)) == codec.MAX_STRING + 1
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "e\u0301", "\x7f", "x" * (codec.MAX_STRING + 1)])
+def test_what_a_person_would_not_see_is_an_error_unless_it_is_called_data(text: str) -> None:
+    raw_ = json.dumps(text, ensure_ascii=False).encode()
+    with pytest.raises(CodecError):
+        codec.parse(raw_)
+    with pytest.raises(CodecError):
+        codec.check([text])
+    assert codec.parse(raw_, data=True) == text
+    codec.check([text], data=True)

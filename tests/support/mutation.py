@@ -90,20 +90,12 @@ def mistake(node: ast.AST) -> str:
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             node.value = ast.Constant(value=None)
             return "returns None"
+        case ast.Raise() | ast.AugAssign() | ast.Expr(value=ast.Yield() | ast.YieldFrom()):
+            gone = type(node.value if isinstance(node, ast.Expr) else node).__name__
+            node.__class__ = ast.Pass  # type: ignore[assignment] - the statement, in its place
+            return f"{gone} is gone"
         case _:
-            return _gone(node)
-
-
-def _gone(node: ast.AST) -> str:
-    """Replace a statement in a body by ``pass``."""
-    for name in ("body", "orelse", "finalbody"):
-        body = getattr(node, name, None)
-        for index, child in enumerate(body if isinstance(body, list) else []):
-            yields = isinstance(child, ast.Expr) and isinstance(child.value, ast.Yield | ast.YieldFrom)
-            if yields or isinstance(child, ast.Raise | ast.AugAssign):
-                body[index] = ast.copy_location(ast.Pass(), child)
-                return f"line {child.lineno}: {type(child.value if yields else child).__name__} is gone"
-    return ""
+            return ""
 
 
 def mutants(path: Path) -> list[Mutant]:
@@ -135,7 +127,9 @@ def near(path: Path) -> list[str]:
     module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
     parent, _, name = module.rpartition(".")
     named = re.compile(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b")
-    found = [test for test in every_test() if named.search(Path(test).read_text("utf-8"))]
+    folder = path.parent.relative_to(ROOT / "src" / "interlock").as_posix()
+    mirrored = f"/tests/{folder}/" if "/" in folder else f"/test_{name}"
+    found = [test for test in every_test() if mirrored in test or named.search(Path(test).read_text("utf-8"))]
     return sorted(found, key=lambda test: (name not in Path(test).stem, test))
 
 
