@@ -1,0 +1,1 @@
+"""The jailed helpers that hold a network: model gateway, egress proxy and notifier."""

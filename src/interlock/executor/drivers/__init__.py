@@ -1,1 +1,1 @@
-"""How a step acts. Drivers are not actions: a planner never names one, a manifest does."""
+"""What runs in the child: drivers carry an admitted step out."""
