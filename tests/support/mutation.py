@@ -70,7 +70,7 @@ def mistake(node: ast.AST) -> str:
     """The mistake that can be made at a node, made there; nothing where there is none."""
     match node:
         case ast.Compare(ops=[op, *_]) if type(op) in _FLIPS:
-            node.ops[0] = _FLIPS[type(op)]()
+            node.ops = [_FLIPS[type(op)](), *node.ops[1:]]
             return f"{type(op).__name__} becomes {type(node.ops[0]).__name__}"
         case ast.BoolOp(op=ast.And()):
             node.op = ast.Or()
@@ -103,7 +103,7 @@ def mutants(path: Path) -> list[Mutant]:
     tree = ast.parse(path.read_text("utf-8"))
     found: list[Mutant] = []
     for place, node in enumerate(nodes(tree)):
-        what = mistake(copy.deepcopy(node))
+        what = mistake(copy.copy(node))
         if what:
             found.append(Mutant(path=path, place=place, line=getattr(node, "lineno", 0), what=what))
     return found
