@@ -6,10 +6,11 @@ The floor (step 5) reads no policy: no configuration and no override switches it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from interlock.artifact.action import Effect, Reversibility
+from interlock.artifact.action import Effect, Manifest, Reversibility
 from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
@@ -23,6 +24,7 @@ from interlock.decide.policy import PolicyRequest
 
 _PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
 _DESTROYING = frozenset({Effect.WRITE, Effect.DELETE})
+_OPERATORS = re.compile(r"/interlock\.toml\Z|/policy/[^/]*\.(?:yaml|cedar)\Z")
 
 
 def check_arguments(view: View) -> Iterator[Reason]:
@@ -52,7 +54,7 @@ def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
     if any(contradictions(view.manifest)):
         yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
     for resource in view.touched:
-        if _own(resource, evidence):
+        if _own(resource, view.manifest, evidence):
             yield _reason(Decision.DENY, 5, "floor.harness", view)
         if resource.access is not Effect.READ and _protected(resource, evidence):
             yield _reason(Decision.DENY, 5, "floor.protected", view)
@@ -71,8 +73,8 @@ def check_plan_floor(plan: Plan, views: Iterable[View], evidence: Evidence, now:
     latest = min(evidence.task.expires_at, now + evidence.site.limits.plan_lifetime_ms)
     if not now < plan.expires_at <= latest:
         yield Reason(decision=Decision.DENY, stage=5, code="floor.expiry", field="expiresAt")
-    destroyed = sum(_times(view) * len(_destroyed(view)) for view in views)
-    if destroyed > evidence.site.limits.blast_radius:
+    limit = evidence.site.limits.blast_radius
+    if sum(_times(view) * (limit + 1 if _recursive(view) else len(_destroyed(view))) for view in views) > limit:
         yield Reason(decision=Decision.STEP_UP, stage=5, code="floor.blast_radius")
 
 
@@ -155,6 +157,12 @@ def _destroyed(view: View) -> tuple[Touched, ...]:
     return tuple(resource for resource in view.touched if resource.access in _DESTROYING)
 
 
+def _recursive(view: View) -> bool:
+    """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is."""
+    given = "recursive" in view.step.arguments and view.values.get("recursive") is not False
+    return given and bool(_destroyed(view))
+
+
 def _times(view: View) -> int:
     return view.step.for_each.at_most if view.step.for_each else 1
 
@@ -163,13 +171,18 @@ def _in_roots(resource: Touched, evidence: Evidence) -> bool:
     return any(inside(resource.name, root) for root in evidence.site.roots)
 
 
-def _own(resource: Touched, evidence: Evidence) -> bool:
-    """The harness's own files: neither they nor a folder that holds them may be touched, read included."""
-    names = evidence.site.own
+def _own(resource: Touched, manifest: Manifest, evidence: Evidence) -> bool:
+    """The harness's own files: neither they nor a folder that holds them may be touched, read included.
+
+    Listing such a folder is no harm: the driver names what stands there and opens nothing of it.
+    """
     if resource.kind != "file" or resource.open:
-        return resource.key in names
-    changing = resource.access is not Effect.READ
-    return any(inside(resource.name, own) or (changing and inside(own, resource.name)) for own in names)
+        return resource.key in evidence.site.own
+    reading = resource.access is Effect.READ
+    if not reading and _OPERATORS.search(resource.name):
+        return True  # Another workspace's files below these roots.
+    listing = reading and (manifest.driver.name, manifest.driver.operation) == ("files", "list")
+    return any(inside(resource.name, own) or (not listing and inside(own, resource.name)) for own in evidence.site.own)
 
 
 def _protected(resource: Touched, evidence: Evidence) -> bool:

@@ -40,8 +40,10 @@ def seal(core: Core, plan: Plan, task_id: str, *, until: int | None = None) -> S
 
 
 def known_resources(core: Core, step: Step) -> tuple[Touched, ...]:
-    """What the step touches, as far as its literals say."""
-    manifest = core.catalogue[step.action]
+    """What the step touches, as far as its literals say: nothing, where its action left the catalogue."""
+    manifest = core.catalogue.get(step.action)
+    if manifest is None:
+        return ()
     values = {name: value for name, value in step.arguments.items() if is_literal(value)}
     return touched(manifest, values, step.arguments, root=core.site.root, home=core.site.home)
 

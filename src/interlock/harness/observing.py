@@ -63,9 +63,9 @@ class Observer:
         return tuple(self._preview(row.task, step) for step in row.plan.steps if step.id not in row.plan.finished)
 
     def _preview(self, task_id: str, step: Step) -> Preview:
-        manifest = self._core.catalogue[step.action]
-        arguments = _mapped(manifest, step)
-        if manifest.preview is None or arguments is None:
+        manifest = self._core.catalogue.get(step.action)
+        arguments = _mapped(manifest, step) if manifest is not None else None
+        if manifest is None or manifest.preview is None or arguments is None:
             return Preview(step=step.id, kind="none")
         try:
             seen = self._read(task_id, manifest.preview.action, arguments, previewing=True)

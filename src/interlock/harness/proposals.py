@@ -226,10 +226,13 @@ _EVENTS = {
 
 
 def worst_case(plan: Plan, catalogue: Mapping[str, Manifest]) -> dict[str, int]:
-    """The cost and the steps that a plan may use at most, without what its parent finished."""
+    """The cost and the steps that a plan may use at most, without what its parent finished.
+
+    An action that left the catalogue costs nothing any more, so that its plan can still be ended.
+    """
     left = [step for step in plan.steps if step.id not in plan.finished]
     times = {step.id: step.for_each.at_most if step.for_each else 1 for step in left}
-    cost = sum(catalogue[step.action].cost * times[step.id] for step in left)
+    cost = sum(catalogue[step.action].cost * times[step.id] for step in left if step.action in catalogue)
     return {"cost": cost, "steps": sum(times.values())}
 
 

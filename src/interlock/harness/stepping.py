@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunS
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ChannelError, CodecError, InterlockError, SandboxError, StateError
 from interlock.artifact.grant import attenuate, public_key
-from interlock.artifact.resources import Touched, canonical_host
+from interlock.artifact.resources import Touched, canonical_host, inside
 from interlock.harness import catalogue
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
@@ -29,6 +29,7 @@ from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, V
 from interlock.harness.scrub import scrubbed
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
+from interlock.harness.workspace import FILE_NAME
 
 Mode = RunStep.Mode
 GRACE_SECONDS = 5.0
@@ -193,7 +194,9 @@ class Stepper:
         driver = order.manifest.driver
         packages = catalogue.package_folders(self._core.workspace)
         return JailSpec(
-            paths=path_grants(order.touched, order.manifest) if order.paths is None else order.paths,
+            paths=path_grants(order.touched, order.manifest, self._core.site.own)
+            if order.paths is None
+            else order.paths,
             programs=tuple(program(name) for name in driver.programs),
             packages=(str(packages[driver.package]),) if driver.package else (),
             hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
@@ -243,25 +246,57 @@ def endpoints_of(manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[End
     return tuple(found.values())
 
 
-def path_grants(touched: Iterable[Touched], manifest: Manifest) -> tuple[PathGrant, ...]:
-    """The files and folders that a step reaches: what it reads itself, and the folder of what it writes."""
+def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
+    """What a step reaches: what it reads, and the folder of what it writes, in which ``own`` paths stay read-only.
+
+    Raises ``StateError`` where a path leads through a link, or cannot be one here.
+    """
     grants: dict[str, PathGrant] = {}
     for resource in touched:
         if resource.kind != "file" or resource.open:
             continue
-        path = Path(resource.name)
-        writes = resource.access is not Effect.READ
-        folder = path if path.is_dir() and (not writes or resource.access is Effect.EXECUTE) else path.parent
-        existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-        if existing.resolve() != existing:
-            raise StateError(
-                "resource.link", f"the folder of {path.name} is reached through a link", hint="name the real path"
-            )
-        known = grants.get(str(existing))
+        existing, writes = _reached(resource, manifest), resource.access is not Effect.READ
+        known = grants.get(existing)
         writable = writes or (known is not None and known.write)
-        execute = writable and manifest.driver.executable_writes
-        grants[str(existing)] = PathGrant(path=str(existing), write=writable, execute=execute)
+        grants[existing] = PathGrant(
+            path=existing, write=writable, execute=writable and manifest.driver.executable_writes
+        )
+    kept = [one for grant in grants.values() if grant.write for one in _kept(grant, own)]
+    grants |= {one.path: one for one in sorted(kept, key=lambda one: not one.write)}
     return tuple(sorted(grants.values()))
+
+
+def _reached(resource: Touched, manifest: Manifest) -> str:
+    """The nearest folder of a resource that exists; for a package or program that reads one file, that file."""
+    path, writes = Path(resource.name), resource.access is not Effect.READ
+    try:
+        alone = manifest.driver.name != "files" and not writes and path.is_file()
+        itself = alone or (path.is_dir() and (not writes or resource.access is Effect.EXECUTE))
+        folder = path if itself else path.parent
+        existing = next(parent for parent in (folder, *folder.parents) if alone or parent.is_dir())
+        linked = existing.resolve() != existing
+    except OSError:
+        raise StateError("resource.path", "the operating system knows no such path") from None
+    if linked:
+        hint = "name the real path"
+        raise StateError("resource.link", f"the folder of {path.name} is reached through a link", hint=hint)
+    return str(existing)
+
+
+def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
+    """Read-only binds over the harness's own paths below a writable folder.
+
+    The folders between are bound as they are: what is mounted upon can be neither renamed nor removed.
+    """
+    top = Path(grant.path)
+    beside = (top / FILE_NAME, top / "policy") if (top / FILE_NAME).exists() else ()
+    for path in {*beside, *(Path(name) for name in own if inside(name, grant.path))}:
+        if path.is_symlink():
+            raise StateError("resource.link", f"{path.name} is a link, which a step could replace")
+        if path.exists():
+            yield PathGrant(path=str(path))
+            between = path.parents[: len(path.parts) - len(top.parts) - 1]
+            yield from (PathGrant(path=str(one), write=True, execute=grant.execute) for one in between)
 
 
 def program(name: str) -> str:

@@ -9,8 +9,9 @@ a misspelling.
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ import platformdirs
 from interlock.artifact.codec import Identifier, Natural
 from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.label import Confidentiality, Integrity, Label
-from interlock.artifact.resources import canonical_path
+from interlock.artifact.resources import canonical_path, inside
 from interlock.artifact.task import Budget
 from interlock.decide.evidence import Limits, PathLabel, Site
 
@@ -121,19 +122,29 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     def site(self) -> Site:
         """The standing facts that the gate decides on."""
         config, root, home = self.configuration, str(self.folder), str(Path.home())
-        own = (self.folder / FILE_NAME, self.folder / "policy", self.state, approver_folder())
         return Site(
             id=config.id,
             root=root,
             home=home,
             roots=tuple(canonical_path(path, root=root, home=home) for path in config.roots),
-            own=tuple(str(path) for path in own),
+            own=tuple(dict.fromkeys(str(path) for path in self._own())),
             protected=config.protected,
             scope=config.scope,
             labels=tuple(PathLabel(path=rule.path, label=_label(rule)) for rule in config.labels),
             environment=config.environment,
             limits=msgspec.convert({**config.limits, "modelAccepts": config.model.accepts}, Limits),
         )
+
+    def _own(self) -> Iterator[Path]:
+        """What a step must never change: who decides, what is decided by, and the code that carries it out."""
+        config = self.configuration
+        yield from (self.folder / FILE_NAME, self.folder / "policy", self.state.parent, approver_folder())
+        yield from ((self.folder / package).resolve() for package in config.actions.packages)
+        if config.egress.ca_bundle:
+            yield (self.folder / config.egress.ca_bundle).resolve()
+        yield Path(__file__).resolve().parents[1]
+        if sys.prefix != sys.base_prefix:
+            yield Path(sys.prefix).resolve()
 
     @property
     def budget(self) -> Budget:
@@ -174,7 +185,20 @@ def load(folder: Path) -> Workspace:
         assert workspace.site and workspace.budget  # noqa: S101, PT018 - both are checked by being made
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ConfigurationError("workspace.file", f"{path.name}: {error}", hint="correct the file") from None
+    _keep_apart(workspace)
     return workspace
+
+
+def _keep_apart(workspace: Workspace) -> None:
+    """Raise where a root holds the keys: a step that reads a folder reads all below it."""
+    roots = [os.path.realpath(root) for root in workspace.site.roots]
+    for folder in (workspace.state.parent, approver_folder()):
+        if any(inside(str(folder), root) for root in roots):
+            raise ConfigurationError(
+                "workspace.state_inside",
+                f"{folder} lies below a root of the workspace",
+                hint="narrow roots, or set INTERLOCK_STATE and INTERLOCK_APPROVER to folders elsewhere",
+            )
 
 
 def state_folder(workspace_id: str) -> Path:

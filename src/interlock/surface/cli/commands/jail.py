@@ -60,9 +60,10 @@ def _spec(plan: str, step_id: str) -> JailSpec:
         manifest, touched = core.catalogue[step.action], known_resources(core, step)
         known = {name: value for name, value in step.arguments.items() if is_literal(value)}
         packages = catalogue.package_folders(core.workspace)
+        own = core.site.own
     driver = manifest.driver
     return JailSpec(
-        paths=path_grants(touched, manifest),
+        paths=path_grants(touched, manifest, own),
         programs=tuple(program(name) for name in driver.programs),
         packages=(str(packages[driver.package]),) if driver.package else (),
         hosts=tuple(HostGrant(host=end.host, port=end.port) for end in endpoints_of(manifest, known)),
