@@ -203,6 +203,10 @@ def test_grants_keep_them_read_only_and_what_leads_to_them_in_place(tmp_path: Pa
         PathGrant(path=str(top / "a"), write=True),
         PathGrant(path=str(top / "a" / "own")),
     )
+    (top / "interlock.toml").write_text("")
+    (top / "policy").mkdir()
+    beside = {PathGrant(path=str(top / name)) for name in ("interlock.toml", "policy")}
+    assert set(path_grants(new, manifest)) == {PathGrant(path=str(top), write=True), *beside}
     (top / "link").symlink_to(top / "a")
     with pytest.raises(StateError, match=r"resource\.link"):
         path_grants(new, manifest, [str(top / "link")])
