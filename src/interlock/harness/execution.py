@@ -65,7 +65,7 @@ class Execution:
 
     def execute(self, digest: str, on_progress: OnProgress) -> Status:
         """Run an approved plan to its end or its stop; its status then."""
-        with self._alone(digest):
+        with self.alone(digest):
             row = self._core.store.plan(digest)
             sealed = self._seal(row)
             self._core.store.advance(row.digest, Event.START)
@@ -83,14 +83,19 @@ class Execution:
             return self._core.store.advance(row.digest, Event.FINISH)
 
     def recover(self) -> list[str]:
-        """Settle what a crash left: a running plan that nobody runs is halted, its started step is unknown (I4)."""
+        """Settle what a crash left: a running plan that nobody runs is halted, its started step is unknown (I4).
+
+        A plan that was halted or revoked before the crash may have left a started step too.
+        """
         found: list[str] = []
-        for listed in self._core.store.plans(status=Status.RUNNING) + self._core.store.plans(status=Status.SEALED):
+        store = self._core.store
+        live = [row.digest for status in (Status.RUNNING, Status.SEALED) for row in store.plans(status=status)]
+        for digest in dict.fromkeys([*live, *store.unsettled()]):
             try:
-                with self._alone(listed.digest):
-                    row = self._core.store.plan(listed.digest)  # Whoever held the lock may have ended it.
+                with self.alone(digest):
+                    row = store.plan(digest)  # Whoever held the lock may have ended it.
+                    self._settle_claims(row)
                     if row.status in {Status.RUNNING, Status.SEALED}:
-                        self._settle_claims(row)
                         self._interrupt(row)
                         found.append(row.digest)
             except StateError as error:
@@ -239,7 +244,7 @@ class Execution:
         core.record("outcome", row.task, row.digest, core.receipt(receipt, row.digest), code="done")
 
     @contextmanager
-    def _alone(self, digest: str) -> Generator[None]:
+    def alone(self, digest: str) -> Generator[None]:
         """Hold the plan's lock, which the kernel lets go of when this process dies."""
         folder = self._core.workspace.state / "locks"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -159,7 +159,10 @@ class Run:
             self._still_approved(resolved)
             lease = core.clock() + resolved.manifest.timeout_ms + LEASE_GRACE_MS
             core.store.claim(digest, step.id, resolved.iteration, lease)
-            core.store.settle(digest, step.id, resolved.iteration, "claimed", arguments=arguments)
+            core.store.settle(
+                digest, step.id, resolved.iteration, "claimed", arguments=arguments,
+                label_doc=codec.encode(resolved.view.output), touched=codec.encode(resolved.view.touched),
+            )  # fmt: skip
             core.record("intention", self._row.task, f"{digest}/{resolved.place}", arguments, code=step.action)
             self._carry(resolved)
 
@@ -178,12 +181,14 @@ class Run:
         step = resolved.step
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
         paths = destroyed_files(resolved)
-        result = Result(ok=False)
+        result = Result(ok=False, started=False)
         try:
             if paths:
                 self._snapshots.before(self._row, self._sealed, step.id, resolved.iteration, paths)
-            result = self._stepper.run(self._order(resolved, self._release(resolved)))
-            if paths and (result.ok or result.effect_possible):
+            order = self._order(resolved, self._release(resolved))
+            result = Result(ok=False)  # From here on it counts as started, whatever is raised.
+            result = self._stepper.run(order)
+            if paths and result.started:
                 self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
         except InterlockError as error:
             self._settle(resolved, self._without(resolved, result), error.code, b"null", resolved.view.output)
@@ -191,9 +196,8 @@ class Run:
         return self._conclude(resolved, shape, result)
 
     def _without(self, resolved: Resolved, result: Result) -> str:
-        """What is known of a step that is not done: an effect that may have happened is for a person to find out."""
-        happened = result.ok or result.effect_possible
-        return "unknown" if happened and not resolved.manifest.idempotent else "failed"
+        """What is known of a step that is not done: once started, only a person can tell, whatever it said itself."""
+        return "unknown" if result.started and not repeatable(resolved.manifest) else "failed"
 
     def _order(self, resolved: Resolved, secrets: Mapping[str, bytes]) -> Order:
         return Order(
@@ -221,7 +225,7 @@ class Run:
             return False
         output = labelled_output(result.output, resolved.view.output)
         code = self._unexpected(resolved, output)
-        self._settle(resolved, "failed" if code else "done", code, result.output, output.label)
+        self._settle(resolved, self._without(resolved, result) if code else "done", code, result.output, output.label)
         if code:
             return False
         self._current.append(output)
@@ -243,8 +247,9 @@ class Run:
     def _settle(self, resolved: Resolved, state: str, code: str, output: bytes, label: Label) -> None:
         step, iteration = resolved.step.id, resolved.iteration
         touched = codec.encode(resolved.view.touched)
+        said = state if code in {"", "done", "skipped"} else code  # A step's own code cannot make it done.
         self._core.record(
-            "outcome", self._row.task, f"{self._row.digest}/{resolved.place}", output or b"null", code=code or state
+            "outcome", self._row.task, f"{self._row.digest}/{resolved.place}", output or b"null", code=said
         )
         self._core.store.settle(
             self._row.digest, step, iteration, state,
@@ -287,6 +292,11 @@ def finished_outputs(core: Core, plan: Plan) -> dict[str, Labelled]:
             found[step] = gather(outputs, join_all(output.label for output in outputs)) if looped else outputs[0]
         parent = row.plan.parent
     return found
+
+
+def repeatable(manifest: Manifest) -> bool:
+    """Whether running the action again does no more than running it once."""
+    return manifest.idempotent or manifest.effect is Effect.READ
 
 
 def destroyed_files(resolved: Resolved) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import re
 import secrets
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -32,8 +33,8 @@ from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
-from interlock.harness.proposals import Decided, Proposals, released
-from interlock.harness.running import OnProgress, Progress
+from interlock.harness.proposals import Decided, Proposals, revoke
+from interlock.harness.running import OnProgress, Progress, repeatable
 from interlock.harness.sandbox.profiles import Violation
 from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
 from interlock.harness.stepping import Stepper
@@ -45,6 +46,8 @@ from interlock.harness.workspace import Workspace
 
 _QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
 _ENDED = frozenset({Status.DENIED, Status.DONE, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK})
+_UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
+_WITHOUT_EFFECT = frozenset({"skipped", "failed", "undone"})
 TASK_LIFETIME_MS = 7 * 24 * 3600 * 1000
 
 
@@ -87,7 +90,7 @@ class Harness:
         self._execution = Execution(
             self.core, self.supervisor, self._proposals, self._observer, stepper, self.watch, self._approvals
         )
-        self._undo = Undo(self.core, self._proposals, stepper)
+        self._undo = Undo(self.core, self._proposals, stepper, self._execution.alone)
         self._gateway = Gateway(self.core, self.supervisor)
         self.recovered = self._execution.recover()
 
@@ -217,34 +220,47 @@ class Harness:
 
     def halt(self, digest: str | None, reason: str) -> list[str]:
         """Stop a running plan, or all of them, before their next step."""
-        rows = [self.core.store.plan(digest)] if digest else self.core.store.plans(status=Status.RUNNING)
-        for row in rows:
-            with self.core.store.transaction():
-                self.core.store.advance(row.digest, Event.HALT, stopped="halt.person")
-                self.core.record("halt", row.task, row.digest, reason.encode(), code="halt.person")
-        return [row.digest for row in rows]
+        if digest:
+            return [self._halt(self.core.store.plan(digest), reason)]
+        halted: list[str] = []
+        for row in self.core.store.plans(status=Status.RUNNING):
+            with suppress(StateError):  # It has ended meanwhile; the others have not.
+                halted.append(self._halt(row, reason))
+        return halted
+
+    def _halt(self, row: PlanRow, reason: str) -> str:
+        with self.core.store.transaction():
+            self.core.store.advance(row.digest, Event.HALT, stopped="halt.person")
+            self.core.record("halt", row.task, row.digest, reason.encode(), code="halt.person")
+        return row.digest
 
     def revoke(self, digest: str, reason: str) -> Status:
         """Take an approval back; a plan that has not ended can no longer start a step."""
-        with self.core.store.transaction():
-            row = self.core.store.plan(digest)
-            status = self.core.store.advance(row.digest, Event.REVOKE, stopped="revoke.person")
-            if row.status in {Status.PENDING, Status.APPROVED}:
-                self.core.store.spend(row.task, **released(row.plan, self.core.catalogue))
-            self.core.record("revoke", row.task, row.digest, reason.encode(), code="revoke.person")
-        return status
+        return revoke(self.core, digest, reason, code="revoke.person")
 
     def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
         """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.
 
         ``resolved`` says of each step whose outcome is unknown what a person found out: ``happened`` or ``not``.
         """
-        row = self.core.store.plan(digest)
-        if row.status is not Status.HALTED:
-            raise StateError("resume.status", f"a plan that is {row.status.value} is not halted")
-        finished = self._finished(row, resolved)
-        self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
-        return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
+        with self._execution.alone(digest):
+            row = self.core.store.plan(digest)
+            if row.status is not Status.HALTED:
+                raise StateError("resume.status", f"a plan that is {row.status.value} is not halted")
+            standing = next((other for other in self.core.store.revisions(row) if self._stands(other)), None)
+            if standing is not None:
+                raise StateError(
+                    "resume.revision_exists", f"its revision {standing.digest[:12]} is {standing.status.value}",
+                    hint=f"go on with that one, or run: interlock revoke {standing.digest[:12]}",
+                )  # fmt: skip
+            finished = self._finished(row, resolved)
+            self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
+            return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
+
+    def _stands(self, revision: PlanRow) -> bool:
+        """Whether a revision may still run, or has started anything that was not taken back."""
+        started = {claim.state for claim in self.core.store.claims(revision.digest)} - _WITHOUT_EFFECT
+        return bool(started) or revision.status not in _ENDED
 
     def rollback(self, digest: str) -> tuple[Undone, ...]:
         """Take back exactly what a plan did."""
@@ -255,18 +271,25 @@ class Harness:
         self.watch.close(number, by, reason)
 
     def _finished(self, row: PlanRow, resolved: Mapping[str, str]) -> tuple[str, ...]:
+        """The steps that count as done: a skipped one does not, its condition is asked again."""
         done = list(row.plan.finished)
+        order = [step.id for step in row.plan.steps]
         claims = self.core.store.claims(row.digest)
+        reached = max((order.index(claim.step) for claim in claims), default=-1)
         for step in row.plan.steps:
-            states = [claim.state for claim in claims if claim.step == step.id]
-            if "unknown" in states and resolved.get(step.id) not in {"happened", "not"}:
+            states = {claim.state for claim in claims if claim.step == step.id}
+            # A loop is complete only where the plan went on to another step, and nothing of it was taken back.
+            complete = states == {"done"} and (step.for_each is None or order.index(step.id) < reached)
+            partly = "done" in states and not complete
+            manifest = self.core.catalogue.get(step.action)
+            doubtful = bool(states & _UNKNOWN) or (partly and not (manifest and repeatable(manifest)))
+            word = resolved.get(step.id)
+            if doubtful and word not in {"happened", "not"}:
                 raise StateError(
-                    "resume.unknown", f"it is unknown whether step {step.id} happened",
+                    "resume.unknown", f"it is unknown whether step {step.id} happened, or how much of it",
                     hint=f"find out, then add --happened {step.id} or --not-happened {step.id}",
                 )  # fmt: skip
-            settled = {"done", "skipped", *(["unknown"] if resolved.get(step.id) == "happened" else [])}
-            wanted = 1 if step.for_each is None else len(states)
-            if states and len(states) == wanted and set(states) <= settled:
+            if complete or (doubtful and word == "happened"):
                 done.append(step.id)
         return tuple(dict.fromkeys(done))
 

@@ -13,10 +13,13 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
 from interlock.artifact.resources import Touched
 from interlock.harness.core import Core
-from interlock.harness.minting import Sealed
+from interlock.harness.minting import Sealed, seal
 from interlock.harness.sandbox.profiles import PathGrant
 from interlock.harness.stepping import Mode, Order, Result, Stepper, path_grants
 from interlock.harness.store import PlanRow
+
+SNAPSHOT_LIFETIME_MS = 10 * 60_000
+_MARGIN_MS = 60_000
 
 
 class Snapshots:
@@ -37,7 +40,11 @@ class Snapshots:
         self._core.store.settle(row.digest, step, iteration, "claimed", before=found)
 
     def after(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
-        """Snapshot what a step has left."""
+        """Snapshot what a step has left, also where its plan has expired meanwhile."""
+        now = self._core.clock()
+        if now + _MARGIN_MS >= row.plan.expires_at:
+            sealed = seal(self._core, row.plan, row.task, until=now + SNAPSHOT_LIFETIME_MS)
+            self._core.record("grant", row.task, f"{row.digest}/{step}/{iteration}", sealed.grant, code="snapshot")
         found = self._take(row, sealed, step, iteration, paths)
         self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="after")
         self._core.store.settle(row.digest, step, iteration, "claimed", after=found)
@@ -76,12 +83,14 @@ class Snapshots:
         order = Order(
             task=row.task, plan=row.digest, envelope=sealed.envelope, grant=sealed.grant, step=step,
             iteration=iteration, manifest=manifest, touched=(), mode=mode, snapshot=wanted,
-            paths=_folders(paths, manifest, access),
+            paths=_folders(paths, manifest, access, self._core.site.own),
         )  # fmt: skip
         return self._stepper.run(order)
 
 
-def _folders(paths: tuple[str, ...], manifest: Manifest, access: Effect) -> tuple[PathGrant, ...]:
+def _folders(
+    paths: tuple[str, ...], manifest: Manifest, access: Effect, own: tuple[str, ...]
+) -> tuple[PathGrant, ...]:
     changed = [Touched(kind="file", name=path, access=Effect.WRITE) for path in paths]
-    grants = path_grants(changed, manifest)
-    return tuple(PathGrant(path=grant.path, write=access is Effect.WRITE) for grant in grants)
+    grants = path_grants(changed, manifest, own)
+    return tuple(PathGrant(path=grant.path, write=grant.write and access is Effect.WRITE) for grant in grants)

@@ -330,6 +330,14 @@ class Store:
             task, task, status or "", status or "",
         )  # fmt: skip
 
+    def revisions(self, row: PlanRow) -> list[PlanRow]:
+        """The plans that revise this one, and those that revise them, in the order of their proposals."""
+        found = [row]
+        for other in self.plans(task=row.task):
+            if other.plan.parent in {one.digest for one in found}:
+                found.append(other)
+        return found[1:]
+
     def advance(self, digest: str, event: Event, *, stopped: str = "") -> Status:
         """Let an event happen to a plan; raises ``StateError`` where its life does not admit it."""
         with self.transaction() as db:
@@ -402,6 +410,10 @@ class Store:
     def claims(self, plan: str) -> list[ClaimRow]:
         """What was started of a plan, in order."""
         return self._all(ClaimRow, f"SELECT {_columns(ClaimRow)} FROM claim WHERE plan = ? ORDER BY rowid", plan)  # noqa: S608
+
+    def unsettled(self) -> list[str]:
+        """The plans with a claim of which nobody said yet what became of it."""
+        return self._texts("SELECT DISTINCT plan FROM claim WHERE state = 'claimed'")
 
     # ---- labels that outlive a task, rates
 

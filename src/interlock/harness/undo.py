@@ -7,27 +7,37 @@ outlives the plan's expiry and revocation; the gate's floor and policy still dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 import msgspec
 
 from interlock.artifact import codec, snapshot
-from interlock.artifact.action import Manifest, Reversibility
+from interlock.artifact.action import Effect, Manifest, Reversibility
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
+from interlock.artifact.label import STRICTEST, join_all
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.verdict import Decision
-from interlock.decide.life import Event, Status
+from interlock.artifact.resources import Touched
+from interlock.artifact.verdict import Decision, strictest
+from interlock.decide import gate
+from interlock.decide.flow import View
+from interlock.decide.life import TRANSITIONS, Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.harness.core import Core
-from interlock.harness.minting import known_resources, seal
-from interlock.harness.proposals import Judged, Proposals, intent
+from interlock.harness.minting import seal
+from interlock.harness.proposals import Judged, Proposals, intent, revoke
+from interlock.harness.running import repeatable
 from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Stepper
 from interlock.harness.store import ClaimRow, PlanRow
 
 ROLLBACK_LIFETIME_MS = 10 * 60_000
+_ASKED = "undo:"
+Alone: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,24 +52,36 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 class Undo:
     """Rolls plans back."""
 
-    def __init__(self, core: Core, proposals: Proposals, stepper: Stepper) -> None:
+    def __init__(self, core: Core, proposals: Proposals, stepper: Stepper, alone: Alone) -> None:
         self._core = core
         self._proposals = proposals
         self._stepper = stepper
+        self._alone = alone
         self._snapshots = Snapshots(core, stepper)
 
     def rollback(self, digest: str) -> tuple[Undone, ...]:
         """Undo a plan that has ended, newest step first, stopping at the first that refuses."""
+        self._ended(digest)
+        with self._alone(digest):
+            return self._rollback(self._ended(digest))
+
+    def _ended(self, digest: str) -> PlanRow:
         row = self._core.store.plan(digest)
         if row.status not in {Status.DONE, Status.HALTED, Status.EXPIRED, Status.REVOKED}:
             raise StateError(
                 "undo.status", f"a plan that is {row.status.value} cannot be rolled back", hint="halt it first"
             )
-        if any(
-            other.plan.parent == row.digest and other.status is Status.RUNNING
-            for other in self._core.store.plans(task=row.task)
-        ):
-            raise StateError("undo.revision_runs", "a revision of this plan is running", hint="halt it first")
+        return row
+
+    def _rollback(self, row: PlanRow) -> tuple[Undone, ...]:
+        core = self._core
+        with core.store.transaction():  # No revision goes on from facts that are about to be taken back.
+            revisions = core.store.revisions(row)
+            if any(revision.status is Status.RUNNING for revision in revisions):
+                raise StateError("undo.revision_runs", "a revision of this plan is running", hint="halt it first")
+            for revision in revisions:
+                if (revision.status, Event.REVOKE) in TRANSITIONS:
+                    revoke(core, revision.digest, "", code="undo.parent")
         report: list[Undone] = []
         for claim in reversed(self._core.store.claims(row.digest)):
             report.append(self._undo(row, claim))
@@ -71,19 +93,24 @@ class Undo:
 
     def _undo(self, row: PlanRow, claim: ClaimRow) -> Undone:
         step = row.plan.step(claim.step)
-        manifest = self._core.catalogue[step.action]
-        untouched = claim.state in {"skipped", "undone"} or manifest.reversibility is Reversibility.PURE
+        manifest = self._core.catalogue.get(step.action)
+        untouched = claim.state in {"skipped", "undone"} or (manifest and manifest.reversibility is Reversibility.PURE)
         if untouched or (claim.state == "failed" and claim.before is None and claim.output in {None, b"null"}):
             return Undone(step=claim.step, iteration=claim.iteration, state="nothing to undo")
+        if manifest is None or self._core.digests[step.action] != step.manifest:
+            return Undone(step=claim.step, iteration=claim.iteration, state="refused", code="undo.manifest_changed")
         if manifest.reversibility is Reversibility.IRREVERSIBLE and step.rollback is None:
             return Undone(step=claim.step, iteration=claim.iteration, state="refused", code="undo.irreversible")
         subject = f"{row.digest}/{claim.step}/{claim.iteration}"
         self._core.record("undo", row.task, subject, b"", code="intended")
         try:
-            result = (
-                self._restore(row, claim) if claim.before is not None else self._compensate(row, claim, step, manifest)
-            )
-            code = "" if result.ok else result.code
+            if claim.before is not None:
+                result = self._restore(row, claim)
+                code = "" if result.ok else result.code
+            elif not self._inverse_was_done(claim):
+                code = self._compensate(row, claim, step, manifest)
+            else:
+                code = ""
         except InterlockError as error:
             code = error.code
         self._core.record("undo", row.task, subject, b"", code=code or "undone")
@@ -97,6 +124,8 @@ class Undo:
         if claim.after is None:
             raise StateError("undo.unknown", "it is not known what the step left", hint="compare and restore by hand")
         roots = snapshot.decode(before).roots
+        if not {*roots, *snapshot.decode(claim.after).roots} <= _changed_files(claim):
+            raise StateError("undo.roots", "the snapshot holds paths that the step did not touch")
         lifetime = self._core.clock() + ROLLBACK_LIFETIME_MS
         # A grant of its own, over the approved plan: it outlives the plan's.
         sealed = seal(self._core, row.plan, row.task, until=lifetime)
@@ -105,22 +134,66 @@ class Undo:
             row, sealed, claim.step, claim.iteration, before=before, after=claim.after, paths=roots
         )
 
-    def _compensate(self, row: PlanRow, claim: ClaimRow, step: Step, manifest: Manifest) -> Result:
+    def _compensate(self, row: PlanRow, claim: ClaimRow, step: Step, manifest: Manifest) -> str:
+        """Run the inverse action, once; the code of why not, or nothing."""
         action, arguments = self._inverse(claim, step, manifest)
-        task = self._core.store.task(row.task)
-        raw = intent(task.task, action, arguments)
-        judged = self._proposals.judge(task, raw, previewing=True)
-        plan = judged.plan
-        if plan is None or judged.verdict.decision is Decision.DENY:
-            raise StateError(judged.verdict.reasons[0].code, f"the gate denies {action}")
-        if judged.verdict.decision is not Decision.ALLOW and row.verdict.decision is not Decision.STEP_UP:
-            # (I2) Nobody confirmed this plan and its rollback, so somebody confirms the inverse first.
-            asked = self._proposals.propose(row.task, raw)
-            hint = f"run: interlock approve {(asked.digest or '')[:12]}, then execute it, then roll back again"
-            raise StateError("undo.needs_approval", f"taking this back by {action} cannot be undone itself", hint=hint)
-        return self._run(row.task, plan, judged)
+        inverse = self._core.catalogue.get(action)
+        if claim.state == "undoing" and not (inverse and repeatable(inverse)):
+            raise StateError("undo.unknown", "the inverse was started before, and nobody knows what came of it")
+        judged, view = self._judge(row, action, arguments)
+        decision = judged.verdict.decision
+        # (I2) A person who approved the plan saw the manifest's inverse, and not what a planner put in its place.
+        confirmed = step.rollback is None and row.verdict.decision is Decision.STEP_UP
+        if decision is Decision.STEP_UP and not confirmed:
+            return self._ask(row, claim, action, arguments)
+        if decision not in {Decision.ALLOW, Decision.STEP_UP} or judged.plan is None or view is None:
+            raise StateError(judged.verdict.reasons[0].code, f"the gate does not allow {action}")
+        self._core.store.settle(row.digest, claim.step, claim.iteration, "undoing")  # A crash from here on shows.
+        result = self._run(row.task, judged.plan, judged, view)
+        if not result.started:
+            self._core.store.settle(row.digest, claim.step, claim.iteration, claim.state)
+        return "" if result.ok else result.code
 
-    def _run(self, task_id: str, plan: Plan, judged: Judged) -> Result:
+    def _judge(self, row: PlanRow, action: str, arguments: Mapping[str, Labelled]) -> tuple[Judged, View | None]:
+        """The gate's word on the inverse: as on any plan, and with the labels that its values really carry."""
+        task = self._core.store.task(row.task)
+        raw = intent(task.task, action, _values(arguments))
+        judged = self._proposals.judge(task, raw, previewing=True)
+        if judged.plan is None:
+            return judged, None
+        evidence = self._proposals.evidence(task)
+        label = join_all([evidence.received, *(argument.label for argument in arguments.values())])
+        view, verdict = gate.recheck(judged.plan.steps[0], arguments, label, label, evidence)
+        reasons = sorted([*verdict.reasons, *judged.verdict.reasons], key=lambda reason: -reason.decision.rank)
+        approvals = max(verdict.approvals, judged.verdict.approvals)
+        return dataclasses.replace(judged, verdict=strictest(reasons, approvals=approvals), evidence=evidence), view
+
+    def _ask(self, row: PlanRow, claim: ClaimRow, action: str, arguments: Mapping[str, Labelled]) -> str:
+        """Propose the inverse as a plan of its own, remembered at the claim; its code."""
+        store = self._core.store
+        # Its values become literals: who judges them must know what they carry.
+        store.receive(row.task, join_all(argument.label for argument in arguments.values()))
+        asked = self._proposals.propose(row.task, intent(store.task(row.task).task, action, _values(arguments)))
+        if asked.digest is None or asked.verdict.decision is Decision.DENY:
+            return asked.verdict.reasons[0].code
+        store.settle(row.digest, claim.step, claim.iteration, claim.state, code=f"{_ASKED}{asked.digest}")
+        return "undo.needs_approval"
+
+    def _inverse_was_done(self, claim: ClaimRow) -> bool:
+        """Whether the inverse that was proposed for the claim has run; raises ``StateError`` while it may still run."""
+        if not claim.code.startswith(_ASKED):
+            return False
+        asked = self._core.store.plan(claim.code.removeprefix(_ASKED))
+        latest = [asked, *self._core.store.revisions(asked)][-1]
+        started = {claim.state for claim in self._core.store.claims(latest.digest)} - {"failed", "skipped", "undone"}
+        if latest.status is Status.DONE:
+            return True
+        if latest.status in {Status.DENIED, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK} and not started:
+            return False
+        hint = f"run: interlock plan show {latest.digest[:12]}; when it is done, roll back again"
+        raise StateError("undo.needs_approval", f"the plan that takes this back is {latest.status.value}", hint=hint)
+
+    def _run(self, task_id: str, plan: Plan, judged: Judged, view: View) -> Result:
         core, step = self._core, plan.steps[0]
         sealed = seal(core, plan, task_id, until=core.clock() + ROLLBACK_LIFETIME_MS)
         core.record_all(
@@ -138,28 +211,48 @@ class Undo:
         core.record(
             "intention", task_id, f"{sealed.digest}/{step.id}/0", codec.encode(step.arguments), code=step.action
         )
+        for resource in view.touched:
+            if resource.access is not Effect.READ and not resource.open:
+                core.store.carry(resource.key, view.output)
         result = self._stepper.run(
             Order(
                 task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
-                manifest=manifest, touched=known_resources(core, step), arguments=step.arguments, secrets=secrets,
+                manifest=manifest, touched=view.touched, arguments=step.arguments, secrets=secrets,
                 mode=RunStep.ACT,
             )
         )  # fmt: skip
         core.record("outcome", task_id, f"{sealed.digest}/{step.id}/0", result.output, code=result.code or "done")
         return result
 
-    def _inverse(self, claim: ClaimRow, step: Step, manifest: Manifest) -> tuple[str, dict[str, Json]]:
-        """The action that takes the step back, with its arguments from the step's own and its output."""
-        output = claim.labelled
+    def _inverse(self, claim: ClaimRow, step: Step, manifest: Manifest) -> tuple[str, dict[str, Labelled]]:
+        """The action that takes the step back, with its arguments from the step's own and its output.
+
+        The label on record joins the step's arguments, its condition and its output; each argument carries all of it.
+        """
+        label = claim.labelled.label if claim.label_doc else STRICTEST
+        output = Labelled(value=claim.labelled.value, label=label)
         if step.rollback is not None:
-            environment = Environment(outputs={}, literal=lambda _: output.label, output=output)
-            found = {name: evaluate(value, environment).value for name, value in step.rollback.arguments.items()}
-            return step.rollback.action, found
+            environment = Environment(outputs={}, literal=lambda _: label, output=output)
+            return step.rollback.action, {
+                name: evaluate(value, environment) for name, value in step.rollback.arguments.items()
+            }
         if manifest.inverse is None:
             raise StateError("undo.no_inverse", f"{manifest.reference} names no inverse action")
         intended = _arguments(claim)
-        values = {name: _source(value, intended, output) for name, value in manifest.inverse.arguments.items()}
-        return manifest.inverse.action, values
+        return manifest.inverse.action, {
+            name: Labelled(value=_source(value, intended, output), label=label)
+            for name, value in manifest.inverse.arguments.items()
+        }
+
+
+def _values(arguments: Mapping[str, Labelled]) -> dict[str, Json]:
+    return {name: argument.value for name, argument in arguments.items()}
+
+
+def _changed_files(claim: ClaimRow) -> frozenset[str]:
+    """The files that the step was decided to change."""
+    touched = codec.decode(claim.touched, tuple[Touched, ...], data=True) if claim.touched else ()
+    return frozenset(one.name for one in touched if one.kind == "file" and one.access is not Effect.READ)
 
 
 def _arguments(claim: ClaimRow) -> Mapping[str, Json]:
