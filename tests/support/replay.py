@@ -38,7 +38,7 @@ def event_of(entry: Entry) -> Event | None:
         case "revoke":
             return Event.EXPIRE if entry.code == "plan.expired" else Event.REVOKE
         case "outcome":
-            return Event.FINISH
+            return Event.FINISH if entry.code == "done" else None
         case "undo":
             return Event.UNDO
         case _:

@@ -19,7 +19,7 @@ from interlock.artifact.channel_pb2 import (
     StartExecution,
     StepOutcome,
 )
-from interlock.artifact.errors import ChannelError, IntegrityError, StateError
+from interlock.artifact.errors import ChannelError, IntegrityError, SandboxError, StateError
 from interlock.artifact.grant import public_key
 from interlock.artifact.label import STRICTEST
 from interlock.artifact.receipt import Outcome, Receipt
@@ -77,6 +77,7 @@ class Execution:
             if self._core.store.plan(row.digest).status is not Status.RUNNING:
                 return self._core.store.plan(row.digest).status
             if not complete:
+                self._receipt(row, Outcome.FAILED)
                 self._core.record("halt", row.task, row.digest, b"", code=code or "executor.incomplete")
                 return self._core.store.advance(row.digest, Event.HALT, stopped=code or "executor.incomplete")
             self._receipt(row, Outcome.OBSERVED)
@@ -178,7 +179,10 @@ class Execution:
 
     def _drive(self, row: PlanRow, sealed: Sealed, run: Run) -> str:
         """Serve the core's channel; the code of what stopped the run, or nothing."""
-        child = self._supervisor.start("executor")
+        try:
+            child = self._supervisor.start("executor")
+        except SandboxError as error:
+            return error.code
         try:
             self._start(child, sealed)
             code = self._serve(child, run)
@@ -239,9 +243,10 @@ class Execution:
         receipt = Receipt(
             id=f"receipt-{row.digest[:12]}-end", task=row.plan.task, proposal=row.digest, plan=row.digest,
             policy=row.policy, context=row.context, verdict=row.verdict, outcome=outcome, unsafe=core.unsafe,
-            at=core.clock(),
+            approvals=core.store.approvals_used(row.digest), at=core.clock(),
         )  # fmt: skip
-        core.record("outcome", row.task, row.digest, core.receipt(receipt, row.digest), code="done")
+        code = "done" if outcome is Outcome.OBSERVED else "halted"
+        core.record("outcome", row.task, row.digest, core.receipt(receipt, row.digest), code=code)
 
     @contextmanager
     def alone(self, digest: str) -> Generator[None]:

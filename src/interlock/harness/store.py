@@ -375,6 +375,10 @@ class Store:
             plan, now,
         )  # fmt: skip
 
+    def approvals_used(self, plan: str) -> tuple[str, ...]:
+        """The ids of the approvals that a plan was sealed with."""
+        return tuple(self._texts("SELECT id FROM approval WHERE plan = ? AND used = 1 ORDER BY id", plan))
+
     def void_approvals(self, plan: str) -> None:
         """Forget the approvals of a plan that is still pending: what they were about has changed."""
         with self.transaction() as db:
