@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -215,3 +216,13 @@ PROOFS = {
 @pytest.mark.parametrize("name", PROOFS)
 def test_wrong_proofs(name: str) -> None:
     assert code(lambda: notes.parse_proof(PROOFS[name])) == "proof.malformed"
+
+
+def test_a_keys_id_and_text_are_those_of_the_specification() -> None:
+    """C2SP signed-note and tlog-cosignature: type 0x01 for a log's key, 0x04 for a witness's."""
+    for kind, byte in ((notes.NOTE, b"\x01"), (COSIGNATURE, b"\x04")):
+        key = notes.note_key("example.com/log", WITNESS, kind)
+        public = WITNESS.public_key().public_bytes_raw()
+        assert key.id == hashlib.sha256(b"example.com/log\n" + byte + public).digest()[:4]
+        assert key.vkey == f"example.com/log+{key.id.hex()}+{base64.b64encode(byte + public).decode()}"
+        assert notes.parse_vkey(key.vkey) == key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.artifact import grant
 from interlock.artifact.action import Effect
 from interlock.artifact.errors import GrantError
 from interlock.artifact.grant import (
@@ -153,3 +155,19 @@ def test_names_are_data_and_never_datalog(name: str) -> None:
     request = asked(action="a@1", resources=(file(name),))
     authorise(token, PUBLIC, request, 1500)
     assert refused(token, msgspec.structs.replace(request, resources=(file(name + "x"),))) == "grant.resource"
+
+
+def test_a_panic_of_the_library_refuses_and_any_other_fault_passes() -> None:
+    panic = type("PanicException", (BaseException,), {})
+
+    def failing(error: BaseException) -> Callable[[], None]:
+        def call() -> None:
+            raise error
+
+        return call
+
+    with pytest.raises(GrantError, match=r"grant\.fault"):
+        grant._guarded(failing(panic("a bug")))
+    with pytest.raises(KeyboardInterrupt):
+        grant._guarded(failing(KeyboardInterrupt()))
+    assert grant._guarded(lambda: 3) == 3
