@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.support.world import World, proposal, write
+
 from interlock.artifact import codec
 from interlock.artifact.approval import Approval
 from interlock.artifact.errors import InterlockError
@@ -18,8 +20,6 @@ from interlock.artifact.signing import Signer, sign
 from interlock.decide.life import Status
 from interlock.harness.keys import own_signer, public_key
 from interlock.harness.workspace import approver_folder
-
-from tests.support.world import World, proposal, write
 
 RULES = """
 rules:

@@ -49,7 +49,9 @@ def test_a_webhook_is_told(make_world: Callable[..., World], receiver: tuple[str
     assert json.loads(got[0])["incident"]["code"] == "separation.syscall"
 
 
-def test_a_private_webhook_needs_the_operators_word(make_world: Callable[..., World], receiver: tuple[str, list[bytes]]) -> None:
+def test_a_private_webhook_needs_the_operators_word(
+    make_world: Callable[..., World], receiver: tuple[str, list[bytes]]
+) -> None:
     url, got = receiver
     world = make_world(extra=f'[alerts]\nwebhook = "{url}"\n')
     world.harness.watch.report(SEEN)
@@ -58,7 +60,9 @@ def test_a_private_webhook_needs_the_operators_word(make_world: Callable[..., Wo
     assert code != "delivered"
 
 
-@pytest.mark.parametrize(("command", "code"), [("true", "delivered"), ("false", "alert.command_failed"), ("no-such", "step.program")])
+@pytest.mark.parametrize(
+    ("command", "code"), [("true", "delivered"), ("false", "alert.command_failed"), ("no-such", "step.program")]
+)
 def test_a_command_is_run_in_a_jail(make_world: Callable[..., World], command: str, code: str) -> None:
     world = make_world(extra=f'[alerts]\ncommand = ["{command}"]\n')
     world.harness.watch.report(SEEN)

@@ -17,14 +17,14 @@ from tests.support.world import World, proposal, step
 
 pytestmark = pytest.mark.sandbox
 
-PACKAGE = '''
+PACKAGE = """
 import urllib.request
 
 def call(arguments, context):
     url = context.endpoint("127.0.0.1") + arguments["path"]
     with urllib.request.urlopen(url, timeout=10) as answer:
         return {"text": answer.read().decode(), "secrets": sorted(context.secrets)}
-'''
+"""
 
 
 @pytest.fixture
@@ -65,7 +65,9 @@ def approve_and_run(world: World, *steps: object) -> tuple[str, Status]:
     return decided.digest, world.harness.execute(decided.digest)
 
 
-def test_a_url_reaches_exactly_its_server(make_world: Callable[..., World], server: tuple[int, list[tuple[str, str, str]]]) -> None:
+def test_a_url_reaches_exactly_its_server(
+    make_world: Callable[..., World], server: tuple[int, list[tuple[str, str, str]]]
+) -> None:
     port, asked = server
     world = make_world(extra=f'[egress]\nexceptions = ["127.0.0.1:{port}"]\n')
     url = f"http://127.0.0.1:{port}/notes?q=1"
@@ -77,7 +79,9 @@ def test_a_url_reaches_exactly_its_server(make_world: Callable[..., World], serv
     assert b"hello from outside" in (claim.output or b"")
 
 
-def test_a_private_address_needs_the_operators_word(make_world: Callable[..., World], server: tuple[int, list[tuple[str, str, str]]]) -> None:
+def test_a_private_address_needs_the_operators_word(
+    make_world: Callable[..., World], server: tuple[int, list[tuple[str, str, str]]]
+) -> None:
     port, asked = server
     world = make_world(extra='[egress]\nexceptions = ["192.0.2.1:%d"]\n' % port)
     digest, status = approve_and_run(world, step("s1", "http.get@1", arguments={"url": f"http://127.0.0.1:{port}/"}))
@@ -90,7 +94,14 @@ def package(world_folder: Path, port: int) -> str:
     folder = world_folder / "house"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(PACKAGE)
-    endpoint = {"host": "127.0.0.1", "port": port, "mode": "plain", "methods": ["GET"], "paths": ["/api/**"], "inject": {"authorization": "house-key"}}
+    endpoint = {
+        "host": "127.0.0.1",
+        "port": port,
+        "mode": "plain",
+        "methods": ["GET"],
+        "paths": ["/api/**"],
+        "inject": {"authorization": "house-key"},
+    }
     manifest = {
         "name": "house.call", "group": "house", "sentence": "Call {path}", "effect": "read", "reversibility": "pure", "external": True,
         "arguments": {"path": {"type": "string"}}, "accepts": "internal",
@@ -102,7 +113,11 @@ def package(world_folder: Path, port: int) -> str:
 
 @pytest.mark.parametrize(("path", "status"), [("/api/rooms", Status.DONE), ("/admin", Status.HALTED)])
 def test_the_proxy_adds_a_credential_that_the_step_never_has(
-    make_world: Callable[..., World], tmp_path: Path, server: tuple[int, list[tuple[str, str, str]]], path: str, status: Status
+    make_world: Callable[..., World],
+    tmp_path: Path,
+    server: tuple[int, list[tuple[str, str, str]]],
+    path: str,
+    status: Status,
 ) -> None:
     port, asked = server
     folder = package(tmp_path / "packages", port)

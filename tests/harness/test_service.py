@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.support.world import World, proposal, step, write
+
 from interlock.artifact import codec
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import Confidentiality
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
 from interlock.harness.running import Progress
-
-from tests.support.world import World, proposal, step, write
 
 pytestmark = pytest.mark.sandbox
 
@@ -98,7 +98,12 @@ def test_conditions_and_loops(world: World) -> None:
     digest, status, seen = run(
         world,
         step("s1", "files.list@1", arguments={"path": "d"}),
-        step("s2", "files.read@1", arguments={"path": {"$template": ["d/", {"$ref": "item.name"}]}}, for_each={"items": wanted, "atMost": 9}),
+        step(
+            "s2",
+            "files.read@1",
+            arguments={"path": {"$template": ["d/", {"$ref": "item.name"}]}},
+            for_each={"items": wanted, "atMost": 9},
+        ),
         step("s3", "files.read@1", arguments={"path": "x.txt"}, when={"$eq": [{"$count": entries}, 0]}),
         write("s4", "never.txt", "x", needs=("s3",)),
     )
@@ -232,8 +237,8 @@ def test_a_planner_process_hands_in_a_plan_and_writes_an_answer(world: World) ->
 
 
 def test_the_receipt_of_a_decision_verifies(world: World) -> None:
-    from interlock.artifact.receipt import Receipt  # noqa: PLC0415
-    from interlock.artifact.signing import verify  # noqa: PLC0415
+    from interlock.artifact.receipt import Receipt
+    from interlock.artifact.signing import verify
 
     digest, _, _ = run(world, write("s1", "a.txt", "x"))
     core = world.harness.core

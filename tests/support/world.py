@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from interlock.artifact import codec
 from interlock.artifact.approval import Approval
 from interlock.artifact.codec import Json
