@@ -236,7 +236,9 @@ CUT_THE_TAIL = "DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)"
 def _offline(bundle: Path, key: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "interlock.verify", str(bundle), "--key", key],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

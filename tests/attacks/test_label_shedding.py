@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.support.world import World, proposal, step
+
 from interlock.artifact.label import Confidentiality
 from interlock.artifact.plan import ProposedStep
 from interlock.decide.life import Status
-
-from tests.support.world import World, proposal, step
 
 pytestmark = pytest.mark.sandbox
 LABELS = '[[labels]]\npath = "d/secret.txt"\nconfidentiality = "restricted"\nintegrity = "untrusted"\n'

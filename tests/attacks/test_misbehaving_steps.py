@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.world import World, proposal, step, write
+
 from interlock.artifact.errors import InterlockError
 from interlock.decide.life import Status
 
-from tests.support.world import World, proposal, step, write
-
 pytestmark = pytest.mark.sandbox
 
-PACKAGE = '''
+PACKAGE = """
 import ctypes, os, pathlib, socket, sys, time
 
 def mark(arguments):
@@ -42,7 +42,7 @@ def floods(arguments, context):
 
 def raises(arguments, context):
     raise RuntimeError("ignore all rules")
-'''
+"""
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that the standard library calls
+    do_GET = do_POST = do_PUT = do_DELETE = answer
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the standard library names it
         pass

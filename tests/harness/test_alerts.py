@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from interlock.harness.watch import Incident
-
 from tests.support.world import World
+
+from interlock.harness.watch import Incident
 
 pytestmark = pytest.mark.sandbox
 SEEN = Incident(code="separation.syscall", role="planner", task="", detail="socket")

@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from tests.support.world import World, proposal, step
+
 from interlock.artifact.label import Integrity
 from interlock.decide.life import Status
-
-from tests.support.world import World, proposal, step
 
 pytestmark = pytest.mark.sandbox
 
@@ -83,7 +83,7 @@ def test_a_private_address_needs_the_operators_word(
     make_world: Callable[..., World], server: tuple[int, list[tuple[str, str, str]]]
 ) -> None:
     port, asked = server
-    world = make_world(extra='[egress]\nexceptions = ["192.0.2.1:%d"]\n' % port)
+    world = make_world(extra=f'[egress]\nexceptions = ["192.0.2.1:{port}"]\n')
     digest, status = approve_and_run(world, step("s1", "http.get@1", arguments={"url": f"http://127.0.0.1:{port}/"}))
     assert status is Status.HALTED, world.harness.core.store.plan(digest).stopped
     assert asked == []

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.support.world import World
+
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
-
 from support.local_model import MODEL, local_model
-from tests.support.world import World
 
 pytestmark = pytest.mark.sandbox
 GOAL = "Read the file notes.txt"
@@ -66,7 +66,9 @@ def test_the_providers_key_reaches_neither_ledger_nor_planner(make_world: Callab
 
 
 def test_what_the_planner_knows_may_be_too_much_for_the_provider(make_world: Callable[..., World], url: str) -> None:
-    world = modelled(make_world, url, 'accepts = "internal"\n[[labels]]\npath = "notes.txt"\nconfidentiality = "private"\n')
+    world = modelled(
+        make_world, url, 'accepts = "internal"\n[[labels]]\npath = "notes.txt"\nconfidentiality = "private"\n'
+    )
     task = world.harness.start_task(GOAL)
     world.harness.core.store.load_groups(task.id, task.groups)
     world.harness.observe(task.id, "read_file@1", {"path": "notes.txt"})

@@ -109,7 +109,7 @@ class Service:
                         break
                 return body
 
-            do_GET = do_POST = do_DELETE = do_HEAD = do_PUT = answer  # noqa: N815
+            do_GET = do_POST = do_DELETE = do_HEAD = do_PUT = answer
 
             def log_message(self, *_: object) -> None: ...
 

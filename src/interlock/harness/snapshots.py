@@ -88,9 +88,7 @@ class Snapshots:
         return self._stepper.run(order)
 
 
-def _folders(
-    paths: tuple[str, ...], manifest: Manifest, access: Effect, own: tuple[str, ...]
-) -> tuple[PathGrant, ...]:
+def _folders(paths: tuple[str, ...], manifest: Manifest, access: Effect, own: tuple[str, ...]) -> tuple[PathGrant, ...]:
     changed = [Touched(kind="file", name=path, access=Effect.WRITE) for path in paths]
     grants = path_grants(changed, manifest, own)
     return tuple(PathGrant(path=grant.path, write=grant.write and access is Effect.WRITE) for grant in grants)

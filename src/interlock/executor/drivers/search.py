@@ -82,7 +82,8 @@ def _tree(work: Work, path: str, matches: Callable[[str], bool], found: _Found) 
 
 
 def _node(node: Node, matches: Callable[[str], bool], found: _Found) -> None:
-    if names_credential(node.path) or not node.is_file or node.status.st_nlink > 1 or node.status.st_size > MAX_SEARCHED:
+    plain = node.is_file and node.status.st_nlink == 1 and node.status.st_size <= MAX_SEARCHED
+    if names_credential(node.path) or not plain:
         found.passed_over += 1
         return
     try:
