@@ -1,8 +1,8 @@
 """Search in files: lines that hold a text or match a regular expression, within bounds of count, size and time.
 
 A regular expression runs under the step's time limit, whose signal interrupts it; a hit is cut to a readable
-length.  A file whose name is that of a credential, what is no text (a NUL in its beginning), too large, a link, or a file with a second name is passed
-over and counted.
+length.  A file whose name is that of a credential, what is no text (a NUL in its beginning), too large, a link,
+or a file with a second name is passed over and counted.
 """
 
 from __future__ import annotations
