@@ -177,6 +177,23 @@ def test_an_inverse_that_a_crash_cut_off_is_not_run_again(
     assert noted(notes) == left
 
 
+def test_an_inverse_that_could_not_be_started_can_be_tried_again(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    same = {"path": {"$argument": "path"}, "text": {"$argument": "text"}}
+    more = [
+        manifest("note.pair", "add", inverse={"action": "note.unpair@1", "arguments": same}),
+        manifest("note.unpair", "remove", secrets=["token"]),
+    ]
+    world = make_world(extra=make_package(tmp_path, *more))
+    digest = run(world, note(world, "s1", "a", "note.pair@1"))
+    state, code = one(world.harness.rollback(digest))
+    assert (state, code.split(".")[0]) == ("refused", "vault")
+    world.harness.core.vault.put("token", b"a-token-of-some-length")
+    assert one(world.harness.rollback(digest)) == ("undone", "")
+    assert noted(world) == ["a", "removed"]
+
+
 def test_an_inverse_that_was_exchanged_since_is_refused(notes: World, tmp_path: Path) -> None:
     digest = run(notes, note(notes, "s1", "a"))
     victim = {"action": "files.delete@1", "arguments": {"path": str(notes.files / "secret.txt")}}

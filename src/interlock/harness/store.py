@@ -142,7 +142,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
 
 
 class ClaimRow(Row, frozen=True, kw_only=True):
-    """One started (plan, step, iteration): claimed, done, skipped, failed, unknown or undone."""
+    """One started (plan, step, iteration): claimed, done, skipped, failed, unknown, undoing or undone."""
 
     plan: str
     step: str

@@ -148,8 +148,7 @@ class Undo:
             return self._ask(row, claim, action, arguments)
         if decision not in {Decision.ALLOW, Decision.STEP_UP} or judged.plan is None or view is None:
             raise StateError(judged.verdict.reasons[0].code, f"the gate does not allow {action}")
-        self._core.store.settle(row.digest, claim.step, claim.iteration, "undoing")  # A crash from here on shows.
-        result = self._run(row.task, judged.plan, judged, view)
+        result = self._run(row.task, judged.plan, judged, view, claim)
         if not result.started:
             self._core.store.settle(row.digest, claim.step, claim.iteration, claim.state)
         return "" if result.ok else result.code
@@ -193,7 +192,7 @@ class Undo:
         hint = f"run: interlock plan show {latest.digest[:12]}; when it is done, roll back again"
         raise StateError("undo.needs_approval", f"the plan that takes this back is {latest.status.value}", hint=hint)
 
-    def _run(self, task_id: str, plan: Plan, judged: Judged, view: View) -> Result:
+    def _run(self, task_id: str, plan: Plan, judged: Judged, view: View, claim: ClaimRow) -> Result:
         core, step = self._core, plan.steps[0]
         sealed = seal(core, plan, task_id, until=core.clock() + ROLLBACK_LIFETIME_MS)
         core.record_all(
@@ -214,6 +213,7 @@ class Undo:
         for resource in view.touched:
             if resource.access is not Effect.READ and not resource.open:
                 core.store.carry(resource.key, view.output)
+        core.store.settle(claim.plan, claim.step, claim.iteration, "undoing")  # A crash from here on shows.
         result = self._stepper.run(
             Order(
                 task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
