@@ -287,7 +287,7 @@ class Harness:
             if doubtful and word not in {"happened", "not"}:
                 raise StateError(
                     "resume.unknown", f"it is unknown whether step {step.id} happened, or how much of it",
-                    hint=f"find out, then add --happened {step.id} or --not-happened {step.id}",
+                    hint=f"find out, then add --happened {step.id}, or --not-happened {step.id} to run all of it again",
                 )  # fmt: skip
             if complete or (doubtful and word == "happened"):
                 done.append(step.id)
