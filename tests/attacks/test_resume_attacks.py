@@ -12,9 +12,9 @@ from tests.support.world import World, proposal, step, write
 from interlock.artifact.errors import SandboxError, StateError
 from interlock.artifact.plan import ProposedStep
 from interlock.decide.life import Event, Status
+from interlock.harness.rows import PlanRow
 from interlock.harness.running import Progress
 from interlock.harness.stepping import Order, Stepper
-from interlock.harness.store import PlanRow
 
 pytestmark = pytest.mark.sandbox
 

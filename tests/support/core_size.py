@@ -18,7 +18,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "interlock"
 PACKAGES = ("artifact", "decide", "harness")
-BACK_ENDS = frozenset({"harness/store.py", "harness/blobs.py", "harness/ledger/tables.py"})
+BACK_ENDS = frozenset({"harness/store.py", "harness/rows.py", "harness/blobs.py", "harness/ledger/tables.py"})
 _NO_CODE = frozenset(
     {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 )

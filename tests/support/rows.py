@@ -7,7 +7,7 @@ from interlock.artifact.plan import Plan
 from interlock.artifact.task import Budget, Task
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.life import Status
-from interlock.harness.store import PlanRow
+from interlock.harness.rows import PlanRow
 
 NOW = 1_700_000_000_000
 

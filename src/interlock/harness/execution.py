@@ -32,9 +32,9 @@ from interlock.harness.core import Core, manifests_digest
 from interlock.harness.minting import Sealed, seal
 from interlock.harness.observing import Observer
 from interlock.harness.proposals import Proposals
+from interlock.harness.rows import PlanRow
 from interlock.harness.running import OnProgress, Run
 from interlock.harness.stepping import Stepper
-from interlock.harness.store import PlanRow
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
 

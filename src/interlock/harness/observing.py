@@ -24,8 +24,8 @@ from interlock.decide.secrets import secret_shaped
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal
 from interlock.harness.proposals import Judged, Proposals, intent
+from interlock.harness.rows import PlanRow
 from interlock.harness.stepping import Order, Stepper
-from interlock.harness.store import PlanRow
 
 _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
 _SHOWN = 32_768

@@ -26,7 +26,7 @@ from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.life import Event, Status, transition
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
-from interlock.harness.store import PlanRow, TaskRow
+from interlock.harness.rows import PlanRow, TaskRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,9 @@ from interlock.harness.core import Core
 from interlock.harness.minting import Sealed
 from interlock.harness.observing import labelled_output
 from interlock.harness.proposals import Proposals
+from interlock.harness.rows import PlanRow
 from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Stepper
-from interlock.harness.store import PlanRow
 
 LEASE_GRACE_MS = 10_000
 

@@ -34,11 +34,11 @@ from interlock.harness.execution import Execution
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
 from interlock.harness.proposals import Decided, Proposals, revoke
+from interlock.harness.rows import PlanRow
 from interlock.harness.running import OnProgress, Progress, repeatable
 from interlock.harness.sandbox.profiles import Violation
 from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
 from interlock.harness.stepping import Stepper
-from interlock.harness.store import PlanRow
 from interlock.harness.supervisor import Supervisor
 from interlock.harness.undo import Undo, Undone
 from interlock.harness.watch import Watch

@@ -14,9 +14,9 @@ from interlock.artifact.errors import IntegrityError
 from interlock.artifact.resources import Touched
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed, seal
+from interlock.harness.rows import PlanRow
 from interlock.harness.sandbox.profiles import PathGrant
 from interlock.harness.stepping import Mode, Order, Result, Stepper, path_grants
-from interlock.harness.store import PlanRow
 
 SNAPSHOT_LIFETIME_MS = 10 * 60_000
 _MARGIN_MS = 60_000

@@ -1,36 +1,31 @@
 """The harness's state on one machine: SQLite in WAL mode, every change one durable transaction.
 
 Nothing here decides.  Statuses change only by an event that ``decide.life`` admits; a claim is a row that can be
-inserted once.  Values are stored as canonical bytes and read back through the codec, so a row that somebody edited
-by hand is an error and never a value.
+inserted once.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.errors import IntegrityError, StateError
 from interlock.artifact.label import CLEAN, Label, join
-from interlock.artifact.plan import Plan
 from interlock.artifact.task import Budget, Task
-from interlock.artifact.verdict import Verdict
 from interlock.decide.life import Event, Status, transition
-from interlock.decide.references import Labelled
+from interlock.harness.rows import ApprovalRow, ClaimRow, IncidentRow, PlanRow, Row, TaskRow, nothing_spent, read
 
 _PREFIX = 4
 RATE_WINDOW_MS = 60_000
-R = TypeVar("R", bound="Row")
-T = TypeVar("T")
+R = TypeVar("R", bound=Row)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS task (
@@ -57,39 +52,6 @@ CREATE TABLE IF NOT EXISTS incident (
 """
 
 
-_cached = functools.lru_cache(maxsize=512)(codec.decode_canonical)  # Keyed by bytes and type.
-
-
-def _read(raw: bytes, kind: type[T]) -> T:
-    """A stored artifact; the same bytes are read once, because what is read is immutable."""
-    found: T = _cached(raw, cast("Hashable", kind))
-    return found
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the rows; artifacts stay canonical bytes until a property reads them."""
-
-
-class TaskRow(Row, frozen=True, kw_only=True):
-    """A task with what has become of it; ``task_digest`` is that of this revision."""
-
-    task: Task
-    task_digest: str
-    received: Label
-    spent: Budget
-    loaded: tuple[str, ...]
-    frozen: bool
-    answer: str | None
-
-    def charged(self, amounts: Mapping[str, int]) -> Budget:
-        """What will have been spent with these amounts; raises ``StateError`` over the budget."""
-        spent = {name: getattr(self.spent, name) + amount for name, amount in amounts.items()}
-        over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(self.task.budget, name)]
-        if over:
-            raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
-        return msgspec.structs.replace(self.spent, **{name: max(0, value) for name, value in spent.items()})
-
-
 class _StoredTask(Row, frozen=True, kw_only=True):
     doc: bytes
     received_doc: bytes
@@ -97,85 +59,6 @@ class _StoredTask(Row, frozen=True, kw_only=True):
     loaded_doc: bytes
     frozen: bool
     answer: str | None
-
-
-class PlanRow(Row, frozen=True, kw_only=True):
-    """A plan with what was decided on it; ``stopped`` is the code of what halted it."""
-
-    digest: str
-    task: str
-    sequence: int
-    status: Status
-    doc: bytes
-    verdict_doc: bytes
-    policy: str
-    manifests: str
-    previews: bytes
-    shown_at: int
-    envelope: bytes | None = None
-    grant_token: bytes | None = None
-    context: str
-    created_at: int
-    stopped: str = ""
-
-    @property
-    def plan(self) -> Plan:
-        return _read(self.doc, Plan)
-
-    @property
-    def verdict(self) -> Verdict:
-        return _read(self.verdict_doc, Verdict)
-
-    @property
-    def preview_digest(self) -> str:
-        """What an approval signs of the previews that were shown."""
-        return hashlib.sha256(self.previews).hexdigest()
-
-
-class ApprovalRow(Row, frozen=True, kw_only=True):
-    """One approval as it was received."""
-
-    id: str
-    approver: str
-    envelope: bytes
-    expires_at: int
-
-
-class ClaimRow(Row, frozen=True, kw_only=True):
-    """One started (plan, step, iteration): claimed, done, skipped, failed, unknown, undoing or undone."""
-
-    plan: str
-    step: str
-    iteration: int
-    state: str
-    lease_until: int
-    output: bytes | None
-    label_doc: bytes | None
-    before: bytes | None
-    after: bytes | None
-    touched: bytes | None
-    code: str
-    arguments: bytes | None
-
-    @property
-    def labelled(self) -> Labelled:
-        """The output with its label; null and clean where there was none."""
-        value = codec.parse(self.output, data=True) if self.output else None
-        label = codec.decode_canonical(self.label_doc, Label) if self.label_doc else CLEAN
-        return Labelled(value=value, label=label)
-
-
-class IncidentRow(Row, frozen=True, kw_only=True):
-    """One incident (I11)."""
-
-    id: int
-    at: int
-    task: str
-    plan: str
-    code: str
-    detail: str
-    closed_by: str
-    reason: str
 
 
 @contextmanager
@@ -249,11 +132,11 @@ class Store:
             raise StateError("task.unknown", f"no task {task_id}", hint="run: interlock task list")
         stored = rows[0]
         return TaskRow(
-            task=_read(stored.doc, Task),
+            task=read(stored.doc, Task),
             task_digest=hashlib.sha256(stored.doc).hexdigest(),
-            received=_read(stored.received_doc, Label),
-            spent=_read(stored.spent_doc, Budget),
-            loaded=_read(stored.loaded_doc, tuple[str, ...]),
+            received=read(stored.received_doc, Label),
+            spent=read(stored.spent_doc, Budget),
+            loaded=read(stored.loaded_doc, tuple[str, ...]),
             frozen=stored.frozen,
             answer=stored.answer,
         )
@@ -509,8 +392,3 @@ class _Carried(Row, frozen=True, kw_only=True):
 
 def _columns(kind: type[Row]) -> str:
     return ", ".join(kind.__struct_fields__)
-
-
-def nothing_spent() -> Budget:
-    """A budget of which nothing was used."""
-    return Budget(**dict.fromkeys(Budget.__struct_fields__, 0))

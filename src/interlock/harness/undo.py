@@ -30,10 +30,10 @@ from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.harness.core import Core
 from interlock.harness.minting import seal
 from interlock.harness.proposals import Judged, Proposals, intent, revoke
+from interlock.harness.rows import ClaimRow, PlanRow
 from interlock.harness.running import repeatable
 from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Stepper
-from interlock.harness.store import ClaimRow, PlanRow
 
 ROLLBACK_LIFETIME_MS = 10 * 60_000
 _ASKED = "undo:"

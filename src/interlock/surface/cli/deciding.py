@@ -22,8 +22,8 @@ from interlock.artifact.signing import sign
 from interlock.decide.life import Status
 from interlock.harness.core import Core, manifests_digest
 from interlock.harness.keys import own_signer
+from interlock.harness.rows import PlanRow
 from interlock.harness.service import Harness
-from interlock.harness.store import PlanRow
 from interlock.harness.workspace import approver_folder
 from interlock.surface.cli import card as page
 from interlock.surface.cli.console import Console

@@ -29,7 +29,7 @@ from interlock.harness.core import Core
 from interlock.harness.minting import known_resources
 from interlock.harness.observing import Preview
 from interlock.harness.proposals import Proposals
-from interlock.harness.store import PlanRow
+from interlock.harness.rows import PlanRow
 from interlock.surface.cli import view
 from interlock.surface.cli.words import DOES
 

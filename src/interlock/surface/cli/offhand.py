@@ -8,7 +8,7 @@ from interlock.artifact.errors import CodecError
 from interlock.artifact.label import CLEAN
 from interlock.artifact.task import Task
 from interlock.harness.core import Core
-from interlock.harness.store import TaskRow, nothing_spent
+from interlock.harness.rows import TaskRow, nothing_spent
 
 _LIFETIME_MS = 24 * 3600 * 1000
 

@@ -9,8 +9,8 @@ from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.life import Status
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided
+from interlock.harness.rows import ClaimRow, PlanRow
 from interlock.harness.running import Progress
-from interlock.harness.store import ClaimRow, PlanRow
 from interlock.surface.cli.console import Console
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import table

@@ -15,7 +15,7 @@ from interlock.artifact.plan import Plan
 from interlock.artifact.signing import verify
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided, Proposals
-from interlock.harness.store import PlanRow
+from interlock.harness.rows import PlanRow
 from interlock.surface.cli.commands.run import start, task_options
 from interlock.surface.cli.console import console
 from interlock.surface.cli.deciding import draw

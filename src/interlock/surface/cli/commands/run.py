@@ -15,8 +15,8 @@ from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided
+from interlock.harness.rows import PlanRow
 from interlock.harness.service import Harness
-from interlock.harness.store import PlanRow
 from interlock.surface.cli.console import Console, console
 from interlock.surface.cli.deciding import draw, question, show, submit
 from interlock.surface.cli.failures import Exit

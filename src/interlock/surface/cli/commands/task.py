@@ -6,7 +6,7 @@ import click
 
 from interlock.artifact import codec
 from interlock.harness.core import Core
-from interlock.harness.store import PlanRow, TaskRow
+from interlock.harness.rows import PlanRow, TaskRow
 from interlock.surface.cli.console import console
 from interlock.surface.cli.layout import table
 from interlock.surface.cli.opening import reading
