@@ -191,6 +191,22 @@ def test_halting_between_steps(world: World) -> None:
     assert not (world.files / "b.txt").exists()
 
 
+def test_a_deferred_plan_is_taken_up_when_its_time_has_come(make_world: Callable[..., World]) -> None:
+    world = make_world(extra="[limits]\nusesPerMinute = 1\n")
+    task = world.task()
+    first, second = (
+        world.harness.propose(task.id, proposal(task, write("s1", name, "x"))) for name in ("a.txt", "b.txt")
+    )
+    assert (first.status, second.status) == (Status.APPROVED, Status.DEFERRED)
+    assert second.digest is not None
+    with pytest.raises(StateError, match=r"plan\.deferred"):
+        world.harness.execute(second.digest)
+    now = world.harness.core.clock()
+    world.harness.core.clock = lambda: now + 61_000
+    assert world.harness.execute(second.digest) is Status.DONE
+    assert (world.files / "b.txt").exists()
+
+
 def test_a_denied_plan_cannot_run(world: World) -> None:
     task = world.task()
     decided = world.harness.propose(task.id, proposal(task, write("s1", "/etc/motd", "x")))

@@ -138,6 +138,22 @@ class Proposals:
             self._core.record_all(entries)
         return decided
 
+    def take_up(self, row: PlanRow) -> Status:
+        """Decide anew on a deferred plan; its status then.  Raises ``StateError`` while it still has to wait."""
+        core, plan = self._core, row.plan
+        with core.store.transaction():
+            evidence = self.evidence(core.store.task(row.task))
+            fresh = self.reserved(evidence, plan)
+            verdict = gate.decide(plan, dataclasses.replace(fresh, rates_until=evidence.rates_until), core.clock())
+            if verdict.decision is Decision.DEFER:
+                raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
+            judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
+            core.record_all([self.decision(judged, row.digest, verdict, evidence.digest())])
+            core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict))
+            if verdict.decision is Decision.DENY:
+                core.store.spend(row.task, **released(plan, core.catalogue))
+            return core.store.advance(row.digest, _EVENTS[verdict.decision])
+
     def reserved(self, evidence: Evidence, plan: Plan) -> Evidence:
         """The evidence without what this plan itself has reserved, to decide on it again."""
         amounts = worst_case(plan, self._core.catalogue)

@@ -215,7 +215,10 @@ class Harness:
     # ---- running
 
     def execute(self, digest: str, on_event: OnProgress = _quiet) -> Status:
-        """Run an approved plan."""
+        """Run an approved plan; one that was deferred is decided on again first."""
+        row = self.core.store.plan(digest)
+        if row.status is Status.DEFERRED:
+            self._proposals.take_up(row)
         return self._execution.execute(digest, on_event)
 
     def halt(self, digest: str | None, reason: str) -> list[str]:
