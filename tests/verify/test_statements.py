@@ -8,6 +8,7 @@ import pytest
 from interlock.artifact import codec
 from interlock.artifact.entry import Entry, Kind
 from interlock.artifact.errors import InterlockError
+from interlock.artifact.receipt import Outcome
 from interlock.artifact.signing import Keyring, Signer, sign
 from interlock.verify.statements import verify_statement
 from support.samples import ANN, APPROVAL, HARNESS, KEYRING, MALLORY, NOW, PLAN, RECEIPT
@@ -30,7 +31,15 @@ def receipt(signer: Signer = HARNESS, subject: str = DIGEST) -> bytes:
     return sign(signer, "receipt", subject, RECEIPT)
 
 
+def of_step(code: str = "observed", step: str = "s1", **changes: object) -> tuple[Entry, bytes]:
+    """An entry about what became of step s1, and a receipt that says so unless ``changes`` say otherwise."""
+    fields = {"plan": DIGEST, "step": "s1", "iteration": 0, "outcome": Outcome.OBSERVED} | changes
+    about = Entry(kind="receipt", at=NOW, task="t1", subject=f"{DIGEST}/{step}/0", code=code)
+    return about, sign(HARNESS, "receipt", DIGEST, msgspec.structs.replace(RECEIPT, **fields))
+
+
 SOUND = {
+    "what became of a step": (*of_step(), True),
     "an approval": (entry("approval"), approval(), True),
     "a refusal": (entry("denial"), approval(word=REFUSE), True),
     "a decision's receipt": (entry("decision"), receipt(), True),
@@ -49,6 +58,10 @@ def test_sound(name: str) -> None:
 
 
 BROKEN = {
+    "a step's receipt under another step": ("statement.subject", *of_step(step="s2")),
+    "a step's receipt with another outcome": ("statement.subject", *of_step(code="undone")),
+    "a step's receipt of another plan": ("statement.subject", *of_step(plan="e" * 64)),
+    "a step's receipt of another iteration": ("statement.subject", *of_step(iteration=1)),
     "an approval by a stranger": ("signature.untrusted", entry("approval"), approval(MALLORY)),
     "an approval by the harness": ("signature.untrusted", entry("approval"), approval(HARNESS)),
     "an approval after the key ended": ("signature.untrusted", entry("approval", at=NOW + 2_000_000), approval()),

@@ -20,6 +20,6 @@ def test_a_run_and_its_rollback_verify_with_every_payload(world: World) -> None:
     ledger, keyring = world.harness.core.ledger, world.harness.core.keys.keyring
     report = verify_bundle(lines(ledger, range(ledger.size)), [ledger.key], since=early, keyring=keyring)
     assert report.disclosed == report.size == ledger.size
-    assert report.statements == 2
+    assert report.statements == 4
     kinds = [entry.kind for entry in ledger.entries()]
     assert {"intention", "outcome", "undo"} <= set(kinds)

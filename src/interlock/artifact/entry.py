@@ -37,6 +37,7 @@ Kind: TypeAlias = Literal[
     "secret",
     "intention",
     "outcome",
+    "receipt",
     "undo",
     "snapshot",
     "incident",

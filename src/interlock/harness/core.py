@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import resource
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +19,17 @@ from typing import TypeAlias
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.codec import Value
-from interlock.artifact.entry import Entry, Kind
-from interlock.artifact.receipt import Receipt
+from interlock.artifact.entry import Entry, Kind, step_subject
+from interlock.artifact.receipt import Outcome, Receipt
 from interlock.artifact.signing import sign
+from interlock.artifact.verdict import Verdict
 from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet, compile_policies
 from interlock.harness import catalogue
 from interlock.harness.blobs import Blobs
 from interlock.harness.keys import Keys
 from interlock.harness.ledger.store import Ledger
+from interlock.harness.rows import PlanRow
 from interlock.harness.store import Store
 from interlock.harness.vault import Vault
 from interlock.harness.workspace import Workspace
@@ -113,6 +116,19 @@ class Core:
                 for kind, task, subject, raw, code in entries
             ]
         )
+
+    def step_receipt(
+        self, row: PlanRow, step: str, iteration: int, outcome: Outcome, verdict: Verdict, output: bytes
+    ) -> Record:
+        """The entry that says, signed, what became of one step; its evidence is the digest of what it put out."""
+        receipt = Receipt(
+            id=f"receipt-{secrets.token_hex(6)}", task=row.plan.task, proposal=row.digest, plan=row.digest,
+            policy=row.policy, context=row.context, verdict=verdict, approvals=self.store.approvals_used(row.digest),
+            step=step, iteration=iteration, outcome=outcome, evidence=bytes_digest(output), unsafe=self.unsafe,
+            at=self.clock(),
+        )  # fmt: skip
+        subject = step_subject(row.digest, step, iteration)
+        return "receipt", row.task, subject, self.receipt(receipt, row.digest), outcome.value
 
     def receipt(self, receipt: Receipt, subject: str) -> bytes:
         """A signed receipt about a plan's or a proposal's digest."""

@@ -38,6 +38,7 @@ from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Stepper
 
 LEASE_GRACE_MS = 10_000
+_OUTCOMES = {"done": Outcome.OBSERVED, "failed": Outcome.FAILED, "unknown": Outcome.UNKNOWN}
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class Resolved:
     manifest: Manifest
     arguments: Mapping[str, Labelled]
     view: View
+    verdict: Verdict
 
     @property
     def place(self) -> str:
@@ -135,7 +137,12 @@ class Run:
         view, verdict = gate.recheck(step, arguments, shape.label, before, self._evidence)
         self._admissible(step, verdict)
         return Resolved(
-            step=step, iteration=iteration, manifest=self._core.catalogue[step.action], arguments=arguments, view=view
+            step=step,
+            iteration=iteration,
+            manifest=self._core.catalogue[step.action],
+            arguments=arguments,
+            view=view,
+            verdict=verdict,
         )
 
     def _admissible(self, step: Step, verdict: Verdict) -> None:
@@ -248,8 +255,12 @@ class Run:
         step, iteration = resolved.step.id, resolved.iteration
         touched = codec.encode(resolved.view.touched)
         said = state if code in {"", "done", "skipped"} else code  # A step's own code cannot make it done.
-        self._core.record(
-            "outcome", self._row.task, f"{self._row.digest}/{resolved.place}", output or b"null", code=said
+        output = output or b"null"
+        self._core.record_all(
+            [
+                ("outcome", self._row.task, f"{self._row.digest}/{resolved.place}", output, said),
+                self._core.step_receipt(self._row, step, iteration, _OUTCOMES[state], resolved.verdict, output),
+            ]
         )
         self._core.store.settle(
             self._row.digest, step, iteration, state,

@@ -21,6 +21,7 @@ from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import STRICTEST, join_all
 from interlock.artifact.plan import Plan, Step
+from interlock.artifact.receipt import Outcome
 from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, strictest
 from interlock.decide import gate
@@ -113,9 +114,13 @@ class Undo:
                 code = ""
         except InterlockError as error:
             code = error.code
-        self._core.record("undo", row.task, subject, b"", code=code or "undone")
         if code:
+            self._core.record("undo", row.task, subject, b"", code=code)
             return Undone(step=claim.step, iteration=claim.iteration, state="refused", code=code)
+        receipt = self._core.step_receipt(
+            row, claim.step, claim.iteration, Outcome.UNDONE, row.verdict, claim.output or b"null"
+        )
+        self._core.record_all([("undo", row.task, subject, b"", "undone"), receipt])
         self._core.store.settle(row.digest, claim.step, claim.iteration, "undone")
         return Undone(step=claim.step, iteration=claim.iteration, state="undone")
 
