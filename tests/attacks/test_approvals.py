@@ -213,6 +213,10 @@ def test_a_plan_that_was_changed_after_its_approval_does_not_run(asking: World, 
     with pytest.raises(InterlockError, match=r"plan\.altered|approval\.expired"):
         asking.harness.execute(digest)
     assert not (asking.files / "b.txt").exists()
+    if column == "doc":
+        [incident] = asking.harness.core.store.incidents(still_open=True)
+        assert incident.code == "plan.altered"
+        assert asking.harness.core.store.task(incident.task).frozen
 
 
 def test_an_approval_names_exactly_one_plan(asking: World) -> None:

@@ -144,8 +144,12 @@ class Execution:
             event = Event.EXPIRE if code == "plan.expired" else Event.REVOKE
             core.record("revoke", row.task, row.digest, b"", code=code)
             core.store.advance(row.digest, event, stopped=code)
-            kind = IntegrityError if code == "plan.altered" else StateError
-            raise kind(code, "the plan is no longer what was approved", hint="propose it again")
+            if code == "plan.altered":
+                self._incident(row, code, "the stored plan is not the one that was approved")
+                raise IntegrityError(
+                    code, "the plan is no longer what was approved", hint="run: interlock incidents list"
+                )
+            raise StateError(code, "the plan is no longer what was approved", hint="propose it again")
         sealed = seal(core, row.plan, row.task)
         core.record("grant", row.task, row.digest, sealed.grant)
         with core.store.transaction():  # An approval is used up by the seal, or by nothing.
@@ -236,7 +240,15 @@ class Execution:
             channel.send(child.channel, ExecutorReturn(outcome=outcome))
 
     def _incident(self, row: PlanRow, code: str, detail: str) -> None:
-        self._watch.report(Incident(code=code, role="executor", task=row.task, plan=row.digest, detail=detail))
+        self._watch.report(
+            Incident(
+                code=code,
+                role="store" if code == "plan.altered" else "executor",
+                task=row.task,
+                plan=row.digest,
+                detail=detail,
+            )
+        )
 
     def _receipt(self, row: PlanRow, outcome: Outcome) -> None:
         core = self._core

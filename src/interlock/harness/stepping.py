@@ -38,6 +38,10 @@ PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever star
 MAX_BLOB = 256 * 1024 * 1024
 MAX_SNAPSHOT = 1024 * 1024 * 1024
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")
+_MISUSE = re.compile(
+    r"grant\.[a-z_]+\Z|signature\.[a-z_0-9]+\Z|plan\.digest\Z|step\.(?:manifest|literal|unknown|iteration)\Z"
+)
+_OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,8 @@ class Stepper:
         return self._violated(order, violations) if violations else result
 
     def _result(self, ran: Ran, order: Order, requests: list[str]) -> Result:
+        if not ran.ok and _MISUSE.match(ran.code) and ran.code not in _OUT_OF_TIME:
+            self._incident(order, ran.code, "a plan, a grant, a manifest or an argument that does not belong together")
         message = scrubbed(ran.message.encode(), order.secrets).decode("utf-8", "replace")
         return Result(
             ok=ran.ok, code=ran.code if not ran.code or _CODE.match(ran.code) else "step.code",
