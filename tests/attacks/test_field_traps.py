@@ -7,6 +7,7 @@ stands nowhere else is tested below, on a whole workspace.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import signal
 import socket
@@ -326,7 +327,8 @@ def outage_of_a_step(world: World) -> str:
         thread.join(0.01)
         assert thread.is_alive()
     for pid in grandchildren():
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # A spare one may have ended meanwhile.
+            os.kill(pid, signal.SIGKILL)
     thread.join(30)
     assert not thread.is_alive()
     return digest

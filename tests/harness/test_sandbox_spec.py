@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from interlock.artifact.errors import SandboxError
@@ -105,5 +107,6 @@ def test_only_helpers_and_steps_see_more_than_the_interpreter() -> None:
     planner, step, gateway = (set(runtime_paths(role)) for role in ("planner", "step", "gateway"))
     assert planner <= step
     assert {"/dev/null"} <= step - planner
-    assert not {path for path in planner if path.startswith(("/etc/ssl", "/dev", "/home"))}
+    assert not {path for path in planner if path.startswith(("/etc/ssl", "/dev"))}
+    assert not planner & {"/", "/etc", "/home", "/root", "/var", str(Path.home())}
     assert planner <= gateway
