@@ -38,9 +38,7 @@ PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever star
 MAX_BLOB = 256 * 1024 * 1024
 MAX_SNAPSHOT = 1024 * 1024 * 1024
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")
-_MISUSE = re.compile(
-    r"grant\.[a-z_]+\Z|signature\.[a-z_0-9]+\Z|plan\.digest\Z|step\.(?:manifest|literal|unknown|iteration)\Z"
-)
+_MISUSE = re.compile(r"grant\.[a-z_]+\Z|plan\.digest\Z|step\.(?:manifest|literal|unknown|iteration)\Z")
 _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 
