@@ -35,19 +35,8 @@ def test_values_are_frozen_and_keyword_only() -> None:
         Argument("string")  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    ("effect", "reversibility", "destructive"),
-    [
-        (Effect.WRITE, Reversibility.REVERSIBLE, True),
-        (Effect.DELETE, Reversibility.IRREVERSIBLE, True),
-        (Effect.WRITE, Reversibility.PURE, False),
-        (Effect.READ, Reversibility.IRREVERSIBLE, False),
-    ],
-)
-def test_what_may_destroy(effect: Effect, reversibility: Reversibility, destructive: bool) -> None:
-    found = msgspec.structs.replace(MANIFEST, effect=effect, reversibility=reversibility)
-    assert found.destructive is destructive
-    assert found.reference == "resize_database@3"
+def test_a_manifest_is_named_with_its_version() -> None:
+    assert MANIFEST.reference == "resize_database@3"
 
 
 # ---- arguments ----------------------------------------------------------------------------------------

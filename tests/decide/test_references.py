@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import MAX_INTEGER, Json
 from interlock.artifact.errors import ReferenceEvaluationError
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, join
@@ -15,7 +16,6 @@ from interlock.decide.references import (
     dependencies,
     evaluate,
     gather,
-    is_literal,
     literals,
     static_label,
     truth,

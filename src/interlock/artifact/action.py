@@ -162,8 +162,3 @@ class Manifest(Value, frozen=True, kw_only=True):
         """Its own secrets, and those that the proxy adds for it, sorted."""
         injected = {name for endpoint in self.driver.endpoints for name in endpoint.inject.values()}
         return tuple(sorted({*self.secrets, *injected}))
-
-    @property
-    def destructive(self) -> bool:
-        """Whether something that existed may be gone afterwards."""
-        return self.effect in {Effect.WRITE, Effect.DELETE} and self.reversibility is not Reversibility.PURE

@@ -20,7 +20,7 @@ class ArgumentError(InterlockError):
 
 
 def is_literal(value: Json) -> bool:
-    """Whether a plan's argument is a literal: no object in it has a key that starts with ``$``."""
+    """Whether a value is a literal: no object in it has a key that starts with ``$``.  Gate and step ask this alike."""
     match value:
         case Mapping():
             return all(not key.startswith("$") and is_literal(item) for key, item in value.items())

@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never, cast
 
 import msgspec
 
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ReferenceEvaluationError
 
@@ -74,13 +75,6 @@ def walk(node: Node) -> Iterator[Node]:
     if isinstance(node, Call):
         for operand in node.operands:
             yield from walk(operand)
-
-
-def is_literal(expr: Json) -> bool:
-    """Whether a value contains no object with a key that begins with ``$``."""
-    if isinstance(expr, dict):
-        return not any(key.startswith("$") for key in expr) and all(map(is_literal, expr.values()))
-    return all(map(is_literal, expr)) if isinstance(expr, list) else True
 
 
 def require_condition(node: Node) -> None:

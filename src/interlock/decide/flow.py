@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Role
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.artifact.label import CLEAN, Confidentiality, Label, flows_to, join, join_all
 from interlock.artifact.plan import Step
@@ -22,7 +23,7 @@ from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import fixed_part, matches, matches_any
-from interlock.decide.references import Labelled, is_literal, static_label
+from interlock.decide.references import Labelled, static_label
 from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
 

@@ -19,7 +19,7 @@ import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest, Reversibility
-from interlock.artifact.arguments import validate
+from interlock.artifact.arguments import is_literal, validate
 from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Value
 from interlock.artifact.errors import CodecError, ReferenceEvaluationError
 from interlock.artifact.label import Label, join
@@ -36,7 +36,7 @@ from interlock.decide.checks import (
 )
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, actual_view, check_flow, static_view
-from interlock.decide.references import Labelled, is_literal
+from interlock.decide.references import Labelled
 from interlock.decide.structure import check_structure
 
 

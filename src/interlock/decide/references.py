@@ -43,14 +43,13 @@ from interlock.decide.expression import (
     Node,
     Path,
     Reference,
-    is_literal,
     parse,
     require_condition,
     walk,
 )
 
 __all__ = ["Environment", "Labelled", "Truth", "check", "dependencies", "evaluate"]
-__all__ += ["gather", "is_literal", "literals", "static_label", "truth"]
+__all__ += ["gather", "literals", "static_label", "truth"]
 
 MAX_WORK = 1 << 22  # In characters; each value and each evaluated node counts as eight more.
 _NODE_WORK = 8

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlock.artifact import codec
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.grant import GrantClaims, GrantedStep, mint
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.resources import Touched, touched
 from interlock.artifact.signing import sign
-from interlock.decide.references import is_literal
 from interlock.harness.core import Core
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json, Value
 from interlock.artifact.errors import InterlockError, StateError
@@ -19,7 +20,7 @@ from interlock.artifact.label import STRICTEST, Confidentiality, Label, join
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.verdict import Decision
 from interlock.decide.flow import static_view
-from interlock.decide.references import Labelled, is_literal
+from interlock.decide.references import Labelled
 from interlock.decide.secrets import secret_shaped
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal

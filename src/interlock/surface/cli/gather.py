@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Reversibility
+from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import IntegrityError, InterlockError
 from interlock.artifact.label import STRICTEST, Label, join
@@ -24,7 +25,7 @@ from interlock.decide.flow import View as FlowView
 from interlock.decide.flow import static_view
 from interlock.decide.life import Status
 from interlock.decide.policy import RuleOrigin
-from interlock.decide.references import dependencies, is_literal
+from interlock.decide.references import dependencies
 from interlock.harness.core import Core
 from interlock.harness.minting import known_resources
 from interlock.harness.observing import Preview

@@ -45,8 +45,8 @@ def jail(role: str, plan: str | None, step: str | None, unsafe: bool, script: Pa
 
 def _spec(plan: str, step_id: str) -> JailSpec:
     """What the harness gives to that step, from the resources that were decided on."""
+    from interlock.artifact.arguments import is_literal
     from interlock.artifact.errors import StateError
-    from interlock.decide.references import is_literal
     from interlock.harness import catalogue
     from interlock.harness.minting import known_resources
     from interlock.harness.sandbox.profiles import HostGrant, JailSpec
