@@ -51,7 +51,7 @@ mutate: setup ## The share of seeded mistakes in artifact and decide that the te
 	$(BIN)/python -m tests.support.mutation
 
 lock: ## Write requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra evals --extra onnx --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage benchmarks/results.json

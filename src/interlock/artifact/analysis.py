@@ -1,0 +1,86 @@
+"""Analysis: what the analyst is asked about one action, and what it says the action would do.
+
+The analyst parses hostile content in a jailed process, so what it says is a claim and no fact: it can only add to
+what the manifest declares (design, section 6).  Whatever it cannot see into is named in ``opaque``; an empty
+``opaque`` means that the listed effects are all of them, and the step is then confined to exactly those.
+
+>>> Analysis(touched=(), opaque=(Opacity(code="shell.dynamic_command", argument="command"),)).known
+False
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
+from interlock.artifact.resources import Touched
+
+Language: TypeAlias = Literal["shell", "argv", "sql", "python", "powershell", "cmd", "url", "path", "email", "text", "json"]
+Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
+MAX_CONTENT = 256 * 1024
+
+
+class Content(Value, frozen=True, kw_only=True):
+    """One argument of the action, and the language that it is to be read in; ``dialect`` names one of SQL's."""
+
+    argument: Identifier
+    language: Language
+    value: Json
+    dialect: str = ""
+
+
+class Question(Value, frozen=True, kw_only=True):
+    """One action in context.  ``root`` and ``home`` resolve relative paths, as for ``resources.touched``.
+
+    ``scripts`` are the contents of files that the agent wrote earlier, by canonical path, so that running one is
+    judged by what it holds.  ``goal``, ``labels`` and ``prior`` are context for the classifier alone.
+    """
+
+    action: Identifier
+    contents: Annotated[tuple[Content, ...], msgspec.Meta(max_length=64)]
+    root: str
+    home: str = ""
+    scripts: dict[str, str] = {}
+    goal: str = ""
+    labels: tuple[str, ...] = ()
+    prior: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+
+
+class Opacity(Value, frozen=True, kw_only=True):
+    """Something that cannot be seen into, and in which argument."""
+
+    code: Code
+    argument: Identifier
+
+
+class Signal(Value, frozen=True, kw_only=True):
+    """A pattern of effects that rules speak of, such as ``shell.reverse`` or ``download.executed``."""
+
+    code: Code
+    argument: Identifier
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """Data of a kind that labels an argument: a secret, personal data, or text that gives orders."""
+
+    kind: Literal["secret", "personal", "instruction"]
+    code: Code
+    argument: Identifier
+
+
+class Analysis(Value, frozen=True, kw_only=True):
+    """What the action would do.  ``score`` is the classifier's, in thousandths, or nothing where none ran."""
+
+    touched: Annotated[tuple[Touched, ...], msgspec.Meta(max_length=512)]
+    opaque: Annotated[tuple[Opacity, ...], msgspec.Meta(max_length=128)] = ()
+    signals: Annotated[tuple[Signal, ...], msgspec.Meta(max_length=128)] = ()
+    findings: Annotated[tuple[Finding, ...], msgspec.Meta(max_length=128)] = ()
+    programs: Annotated[tuple[Text, ...], msgspec.Meta(max_length=128)] = ()
+    score: Natural | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether every effect is listed."""
+        return not self.opaque
