@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from interlock.artifact import frames
+from interlock.artifact.errors import SandboxError
 from interlock.harness.sandbox.profiles import PROFILES, JailSpec, Limits, PathGrant, Role, Violation
 from interlock.harness.sandbox.zygote import _import_entry
 from interlock.harness.supervisor import Supervisor
@@ -275,6 +276,23 @@ def test_when_the_zygote_dies_its_children_die_and_a_new_one_comes() -> None:
         assert child.wait(2) == -signal.SIGKILL
         child.close()
         assert confined(supervisor, "print(3)").out == "3\n"
+
+
+def test_a_zygote_that_died_a_moment_ago_is_an_error_of_the_sandbox(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has heard of its end yet, so the order finds a closed socket."""
+    supervisor.warm("step")
+
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "send_fds", closed)
+        with pytest.raises(SandboxError) as caught:
+            supervisor.start("step")
+    assert caught.value.code == "sandbox.zygote"
+    supervisor.start("step").close()
 
 
 def test_closing_the_supervisor_ends_its_children() -> None:

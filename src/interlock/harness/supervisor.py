@@ -290,13 +290,15 @@ class Supervisor:
     def start(self, role: Role, spec: JailSpec | None = None, *, pipes: bool = False) -> Child:
         """A locked-down child of ``role``; with ``pipes`` its output is readable at ``stdout`` and ``stderr``.
 
-        Raises ``SandboxError``: a layer or grant that cannot be had, a probe that got through, or no answer
-        within ``START_SECONDS``.
+        Raises ``SandboxError``: a layer or grant that cannot be had, a probe that got through, a zygote that has just
+        died, or no answer within ``START_SECONDS``.
         """
         spec = spec or JailSpec()
         check_spec(PROFILES[role], spec, runtime_paths(role))
         try:
             return self._start(self._zygote(role), role, spec, pipes=pipes)
+        except OSError as error:
+            raise SandboxError("sandbox.zygote", f"the {role}'s zygote went away: {error}") from error
         except SandboxError as error:
             if error.code != "sandbox.idmap":
                 raise
