@@ -295,6 +295,25 @@ def test_a_zygote_that_died_a_moment_ago_is_an_error_of_the_sandbox(
     supervisor.start("step").close()
 
 
+def test_a_zygote_that_dies_before_its_first_word_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Dying(subprocess.Popen[bytes]):
+        def __init__(self, *args: object, **named: object) -> None:
+            super().__init__(*args, **named)  # type: ignore[call-overload]
+            self.kill()
+            started.append(self)
+
+    with Supervisor(lambda _: None, pools={"step": 0}) as supervisor:
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", Dying)
+            with pytest.raises(SandboxError) as caught:
+                supervisor.start("step")
+        assert caught.value.code == "sandbox.zygote"
+        assert [process.returncode for process in started] == [-signal.SIGKILL]
+        assert confined(supervisor, "print(3)").out == "3\n"
+
+
 def test_closing_the_supervisor_ends_its_children() -> None:
     with Supervisor(lambda _: None) as supervisor:
         children = [launch(supervisor, _WAIT, role=role) for role in ("planner", "step")]

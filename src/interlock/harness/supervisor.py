@@ -147,17 +147,25 @@ class _Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        setup = Setup(role=role, runtime=runtime_paths(role), pool=pool, dedicated=dedicated, reduced=reduced)
-        ours.send(msgspec.msgpack.encode(setup))
-        body = ours.recv(1 << 16)
-        if not body:
+        try:
+            hello = self._greeted(
+                Setup(role=role, runtime=runtime_paths(role), pool=pool, dedicated=dedicated, reduced=reduced)
+            )
+        except BaseException:
             self.close()
-            raise SandboxError("sandbox.zygote", f"the {role}'s zygote ended with {self._process.wait()}")
+            raise
+        self.missing: Final = hello.missing if dedicated else (*hello.missing, "identity")
+
+    def _greeted(self, setup: Setup) -> Hello:
+        """Tell the zygote what it is, and hear what it found; raises ``SandboxError`` or ``OSError``."""
+        self.control.send(msgspec.msgpack.encode(setup))
+        body = self.control.recv(1 << 16)
+        if not body:
+            raise SandboxError("sandbox.zygote", f"the {setup.role}'s zygote ended with {self._process.wait()}")
         hello = msgspec.msgpack.decode(body, type=Hello)
         if hello.code:
-            self.close()
             raise SandboxError(hello.code, hello.message, hint="`interlock doctor` says what holds here")
-        self.missing: Final = hello.missing if dedicated else (*hello.missing, "identity")
+        return hello
 
     def give(self, child: Child, orders: socket.socket, descriptors: list[int]) -> None:
         """Give a warm child its start: by way of the zygote where something must be bound, else directly."""
@@ -193,7 +201,10 @@ class _Zygote:
 
     def hear(self) -> bool:
         """Take one report of the zygote; ``False`` where it, and so every child, is gone."""
-        body, found = frames.receive_rights(self.control, 1 << 16, 2)
+        try:
+            body, found = frames.receive_rights(self.control, 1 << 16, 2)
+        except ConnectionResetError:  # It died with an order of ours unread; what it had said comes next.
+            return True
         with self._changed:
             if not body:
                 self.gone = True
