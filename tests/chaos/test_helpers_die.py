@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.chaos.tally import counted, make_package, propose, tally
@@ -15,9 +17,11 @@ from tests.support.crash_points import descendants
 from tests.support.replay import left_the_model
 from tests.support.world import World, step, write
 
-from interlock.artifact.channel_pb2 import Message
+from interlock.artifact import channel
+from interlock.artifact.channel_pb2 import Message, ProxyCall
 from interlock.artifact.errors import StateError
 from interlock.decide.life import Status
+from interlock.harness import egress
 from interlock.harness.running import Progress
 from interlock.harness.supervisor import Child, Supervisor
 
@@ -183,6 +187,25 @@ def test_the_proxy_is_killed_during_a_request(
         assert honest(world, run(world, get("s2", port)))
     again = run(world, get("s3", port))
     assert world.harness.core.store.plan(again).status is Status.DONE
+
+
+def test_the_proxy_is_gone_when_its_lease_ends(
+    make_world: Callable[..., World], server: tuple[int, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its doors are gone with it: what the step did counts, and its process is let go."""
+    port, asked = server
+    world = make_world(extra=f'[egress]\nexceptions = ["127.0.0.1:{port}"]\n')
+
+    def closed(peer: socket.socket, message: ProxyCall) -> None:
+        if message.WhichOneof("body") == "close":
+            raise BrokenPipeError
+        channel.send(peer, message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(egress, "channel", SimpleNamespace(send=closed, receive=channel.receive))
+        digest = run(world, get("s1", port))
+    assert world.harness.core.store.plan(digest).status is Status.DONE
+    assert asked == ["/s1"]
 
 
 MODEL = """

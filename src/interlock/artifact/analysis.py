@@ -10,6 +10,7 @@ False
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -17,7 +18,9 @@ import msgspec
 from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
 from interlock.artifact.resources import Touched
 
-Language: TypeAlias = Literal["shell", "argv", "sql", "python", "powershell", "cmd", "url", "path", "email", "text", "json"]
+Language: TypeAlias = Literal[
+    "shell", "argv", "sql", "python", "powershell", "cmd", "url", "path", "email", "text", "json"
+]
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
 
@@ -42,7 +45,7 @@ class Question(Value, frozen=True, kw_only=True):
     contents: Annotated[tuple[Content, ...], msgspec.Meta(max_length=64)]
     root: str
     home: str = ""
-    scripts: dict[str, str] = {}
+    scripts: Mapping[str, str] = {}
     goal: str = ""
     labels: tuple[str, ...] = ()
     prior: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()

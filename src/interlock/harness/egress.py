@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeAlias
 
 from interlock.artifact import channel, codec, frames
@@ -67,13 +68,15 @@ class Egress:
                     model_hosts=MODEL_HOSTS,
                     ca_bundle=self._ca_bundle,
                 )
-                channel.send(proxy.channel, ProxyCall(open=message))
-                frames.send_descriptors(proxy.channel, [descriptor])
-                os.close(descriptor)
+                try:
+                    channel.send(proxy.channel, ProxyCall(open=message))
+                    frames.send_descriptors(proxy.channel, [descriptor])
+                finally:
+                    os.close(descriptor)
 
     def close(self, lease: str) -> None:
-        """End a lease: its listeners and connections are gone when the proxy has read this."""
-        with self._lock:
+        """End a lease: its listeners and connections are gone when the proxy has read this, or has died."""
+        with self._lock, suppress(OSError):
             if lease in self._hears and self._child is not None:
                 channel.send(self._child.channel, ProxyCall(close=ProxyClose(lease=lease)))
 
@@ -103,4 +106,5 @@ class Egress:
         with self._lock:
             if self._child is proxy:
                 self._child = None
+                self._hears.clear()
             proxy.close()
