@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
 from interlock.artifact.label import CLEAN, Confidentiality, Label
@@ -89,6 +90,20 @@ class Invocation(Value, frozen=True, kw_only=True):
     arguments: Mapping[str, Json] = {}
 
 
+class Transformation(Value, frozen=True, kw_only=True):
+    """A safer form of a step, which a rule may ask for by name.
+
+    With ``use``, another action takes the step's place; ``arguments`` are that action's, expressions in which
+    ``{"$argument": "x"}`` stands for the step's own.  Without it the action stays: the arguments in ``drop`` are taken
+    away, those in ``fix`` become literals.
+    """
+
+    use: Identifier | None = None
+    arguments: Mapping[Identifier, Json] = {}
+    drop: Names = ()
+    fix: Mapping[Identifier, Json] = {}
+
+
 class Endpoint(Value, frozen=True, kw_only=True):
     """A network end point.
 
@@ -147,6 +162,7 @@ class Manifest(Value, frozen=True, kw_only=True):
     accepts: Confidentiality = Confidentiality.INTERNAL
     inverse: Invocation | None = None
     preview: Invocation | None = None
+    transformations: Annotated[Mapping[Identifier, Transformation], msgspec.Meta(max_length=16)] | UnsetType = UNSET
     cost: Natural = 0
     rate: Identifier = "default"
     timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 30_000
@@ -156,6 +172,11 @@ class Manifest(Value, frozen=True, kw_only=True):
     def reference(self) -> str:
         """``name@version``, as plans name it."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def forms(self) -> Mapping[str, Transformation]:
+        """Its transformations by name; an absent field keeps the digests of manifests that declare none."""
+        return self.transformations or {}
 
     @property
     def needed_secrets(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from interlock.decide.contradictions import contradictions
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View
 from interlock.decide.globs import matches
+from interlock.decide.modify import in_force
 from interlock.decide.policy import PolicyRequest
 
 _PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
@@ -124,6 +125,7 @@ def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest
         tainted=evidence.received.untrusted,
         environment=str(view.values.get("environment", evidence.site.environment)),
         cost=manifest.cost,
+        formed=in_force(manifest, view.step.arguments, view.values) if manifest.forms else (),
         unattended=evidence.unattended,
     )
 

@@ -8,11 +8,14 @@ The numbers are the design's, and stand in reasons, documents and tests:
 ``examine`` takes a planner's bytes through 1 and 2 and stamps a plan; ``decide`` takes a plan through 3 to 7;
 ``recheck`` takes one step with its resolved values through the same checks right before it runs.  A reason
 never holds a value.  No reason at all is a denial.
+
+Where a rule modifies a step and nothing denies, the verdict is MODIFY whatever else would ask or wait: the plan as it
+is proposed never runs, and its successor (``interlock.decide.modify``) meets every check itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -110,7 +113,7 @@ def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = N
         views.append(view)
     found += check_plan_floor(plan, views, evidence, now)
     found += check_budget(plan, views, evidence, now)
-    verdict = strictest(found, approvals=approvals)
+    verdict = _concluded(found, approvals, plan.finished)
     if verdict.decision is Decision.DEFER:
         waits = [evidence.rates_until.get(view.manifest.rate, 0) for view in views]
         verdict = msgspec.structs.replace(verdict, until=max(waits))
@@ -128,7 +131,14 @@ def recheck(
     view = actual_view(step, manifest, arguments, guard, evidence)
     found: list[Reason] = []
     approvals = _decide_step(view, before, evidence, found)
-    return view, _attended(strictest(found, approvals=approvals), evidence)
+    return view, _attended(settled(_concluded(found, approvals)), evidence)
+
+
+def settled(verdict: Verdict) -> Verdict:
+    """The verdict on a plan that was decided on before: it is not changed any more, so what would change it denies."""
+    if verdict.decision is not Decision.MODIFY:
+        return verdict
+    return strictest([_deny(7, "modify.late"), *verdict.reasons])
 
 
 def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Step | None:
@@ -189,6 +199,18 @@ def _decide_step(view: View, before: Label, evidence: Evidence, found: list[Reas
     answers = [evidence.policy.evaluate(request) for request in policy_requests(view, evidence)]
     found += [msgspec.structs.replace(reason, step=view.step.id) for answer in answers for reason in answer.reasons]
     return max((answer.approvals for answer in answers), default=0)
+
+
+def _concluded(found: list[Reason], approvals: int, finished: Collection[str] = ()) -> Verdict:
+    """What the reasons add up to; a change comes before a question, and after a denial.  What is finished stays."""
+    changes = {(one.step, one.field, one.rule): one for one in found if one.decision is Decision.MODIFY}
+    if not changes:
+        return strictest(found, approvals=approvals)
+    others = [reason for reason in found if reason.decision is not Decision.MODIFY]
+    kept = [reason for reason in changes.values() if reason.step not in finished]
+    if not kept or any(reason.decision is Decision.DENY for reason in others):
+        return strictest(others, approvals=approvals)
+    return strictest([*kept, *(reason for reason in others if reason.decision is Decision.ALLOW)])
 
 
 def _attended(verdict: Verdict, evidence: Evidence) -> Verdict:

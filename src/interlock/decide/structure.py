@@ -19,7 +19,7 @@ from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.references import check, literals
 from interlock.decide.wording import embedded_plan, suspicious
 
-__all__ = ["check_structure", "embedded_plan", "suspicious"]
+__all__ = ["check_structure", "embedded_plan", "expressions", "suspicious"]
 
 RESERVED = frozenset({"item", "it", "output", "task"})
 
@@ -57,7 +57,7 @@ def _order(step: ProposedStep, earlier: frozenset[str]) -> Iterator[Reason]:
     known = earlier - {step.id}
     if not known.issuperset(step.needs):
         yield _denied("structure.needs", step.id, "needs")
-    for field, expr in _expressions(step):
+    for field, expr in expressions(step):
         if field.rpartition(".")[2].startswith("$"):
             yield _denied("structure.argument_name", step.id, field)
         own_output = field == "expect" or field.startswith("rollback.")
@@ -92,10 +92,10 @@ def _texts(proposal: Proposal, own: frozenset[str]) -> Iterator[tuple[str, str, 
     for step in proposal.steps:
         yield step.id, "reason", step.reason
         yield step.id, "privileges", " ".join([step.change, *(step.privileges or ())])
-        yield from ((step.id, field, _text(field, expr, own)) for field, expr in _expressions(step))
+        yield from ((step.id, field, _text(field, expr, own)) for field, expr in expressions(step))
 
 
-def _expressions(step: ProposedStep) -> Iterator[tuple[str, Json]]:
+def expressions(step: ProposedStep) -> Iterator[tuple[str, Json]]:
     """Each expression of a step with the name of its field."""
     yield from ((f"arguments.{name}", expr) for name, expr in step.arguments.items())
     if step.when is not None:

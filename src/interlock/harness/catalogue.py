@@ -15,6 +15,7 @@ from interlock.artifact.action import Effect, Manifest, Reversibility, Role
 from interlock.artifact.codec import Value
 from interlock.artifact.errors import CodecError, ConfigurationError
 from interlock.decide.contradictions import contradictions
+from interlock.decide.modify import unfit
 from interlock.harness.workspace import Workspace
 
 PACKAGE_FILE = "interlock.json"
@@ -34,7 +35,16 @@ def load(workspace: Workspace) -> Mapping[str, Manifest]:
             if manifest.reference in found:
                 raise ConfigurationError("actions.duplicate", f"{name}: {manifest.reference} is declared twice")
             found[manifest.reference] = manifest
+    check_forms(found)
     return found
+
+
+def check_forms(catalogue: Mapping[str, Manifest]) -> None:
+    """Raise ``ConfigurationError`` for a transformation that could not be used among these actions."""
+    for manifest in catalogue.values():
+        for name, form in manifest.forms.items():
+            for reason in unfit(manifest, form, catalogue):
+                raise ConfigurationError("actions.transformation", f"{manifest.reference}: {name}: {reason}")
 
 
 def read(name: str, raw: bytes) -> tuple[Manifest, ...]:
@@ -70,12 +80,20 @@ def concerns(manifest: Manifest) -> Iterator[str]:
         yield "actions.unknown_argument"
 
 
-def _files(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
-    for item in sorted(
-        resources.files("interlock.executor").joinpath("catalogue").iterdir(), key=lambda item: item.name
-    ):
+def builtin() -> Mapping[str, Manifest]:
+    """The manifests that every workspace has."""
+    return {manifest.reference: manifest for name, raw in _built_in() for manifest in read(name, raw)}
+
+
+def _built_in() -> Iterator[tuple[str, bytes]]:
+    folder = resources.files("interlock.executor").joinpath("catalogue")
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.name.endswith(".json"):
             yield item.name, item.read_bytes()
+
+
+def _files(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+    yield from _built_in()
     for name, parent in package_folders(workspace).items():
         path = parent / name / PACKAGE_FILE
         if not path.is_file():

@@ -175,7 +175,7 @@ class Execution:
             return "approval.expired"
         evidence = self._proposals.evidence(core.store.task(row.task))
         again = gate.decide(plan, self._proposals.reserved(evidence, plan), now)
-        if again.decision.rank > row.verdict.decision.rank:
+        if again.decision is Decision.MODIFY or again.decision.rank > row.verdict.decision.rank:
             return again.reasons[0].code
         if row.previews and codec.encode(self._observer.previews(row)) != row.previews:
             return "preview.drift"

@@ -1,7 +1,8 @@
 """From a proposal to a decided plan: the gate's steps around the pure decision.
 
-Every way in ends in ``judge``: a planner's proposal, an intent, an observation, a preview, a revision.  ``propose``
-adds what has effects: the atomic reservation of budget and rate (8), the entries, and the stored plan.
+Every way in ends in ``judge``: a planner's proposal, an intent, an observation, a preview, a revision.  ``course`` goes on
+where rules modify the plan: each successor is judged by the same function, and the last one stands.  ``propose`` adds
+what has effects: the atomic reservation of budget and rate (8), the entries, and the stored plans.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 
@@ -25,17 +27,29 @@ from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.life import Event, Status, transition
+from interlock.decide.modify import modify
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
 from interlock.harness.rows import PlanRow, TaskRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What the gate said of a proposal; ``digest`` and ``status`` where a plan came of it."""
+    """What the gate said of a proposal; ``digest`` and ``status`` where a plan came of it.
+
+    Where rules modified it, all three are the last successor's, and ``before`` is what was said of the plan as it was
+    proposed and of each successor but the last.
+    """
 
     verdict: Verdict
     digest: str | None = None
     status: Status | None = None
+    before: tuple[Decided, ...] = ()
+
+    @classmethod
+    def of(cls, course: Sequence[Judged]) -> Self:
+        """A course that nothing was done with."""
+        *before, last = (cls(verdict=judged.verdict) for judged in course)
+        return dataclasses.replace(last, before=tuple(before))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +102,6 @@ class Proposals:
     ) -> Judged:
         """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
         core = self._core
-        now = core.clock()
         evidence = self.evidence(row)
         if previewing:
             every = frozenset(manifest.group for manifest in core.catalogue.values())
@@ -100,12 +113,45 @@ class Proposals:
             parent=parent.digest if parent else None,
             sequence=core.store.next_sequence() if sequence is None else sequence,
             finished=finished,
-            expires_at=min(now + lifetime, row.task.expires_at),
+            expires_at=min(core.clock() + lifetime, row.task.expires_at),
         )
+        return self._judged(raw, stamp, evidence)
+
+    def course(
+        self,
+        row: TaskRow,
+        raw: bytes,
+        *,
+        parent: PlanRow | None = None,
+        finished: tuple[str, ...] = (),
+        sequence: int | None = None,
+    ) -> list[Judged]:
+        """The judgement of a proposal, and of each plan that rules make of it; only the last one may run."""
+        course = [self.judge(row, raw, parent=parent, finished=finished, sequence=sequence)]
+        while (last := course[-1]).verdict.decision is Decision.MODIFY and last.plan is not None:
+            course[-1:] = self._modified(last, last.plan, rounds=len(course) - 1)
+        return course
+
+    def _modified(self, judged: Judged, plan: Plan, *, rounds: int) -> tuple[Judged, ...]:
+        """The judgement with its successor; or alone, as a denial, where none can be made."""
+        made = modify(plan, judged.verdict, judged.evidence.catalogue, rounds=rounds)
+        if isinstance(made, Verdict):
+            return (dataclasses.replace(judged, verdict=made),)
+        stamp = gate.Stamp(
+            id=f"plan-{secrets.token_hex(6)}", revision=plan.revision + 1, parent=made.parent,
+            sequence=plan.sequence + 1, finished=plan.finished, expires_at=plan.expires_at,
+        )  # fmt: skip
+        successor = self._judged(codec.encode(made), stamp, judged.evidence)
+        if successor.plan is None:
+            return (dataclasses.replace(judged, verdict=successor.verdict),)
+        verdict = msgspec.structs.replace(judged.verdict, modified=codec.digest(successor.plan))
+        return dataclasses.replace(judged, verdict=verdict), successor
+
+    def _judged(self, raw: bytes, stamp: gate.Stamp, evidence: Evidence) -> Judged:
         examined = gate.examine(raw, stamp, evidence)
         verdict = examined.verdict
         if examined.plan is not None:
-            verdict = gate.decide(examined.plan, evidence, now, examined.verdict)
+            verdict = gate.decide(examined.plan, evidence, self._core.clock(), examined.verdict)
         return Judged(proposal=bytes_digest(raw), plan=examined.plan, verdict=verdict, evidence=evidence)
 
     def propose(
@@ -122,16 +168,22 @@ class Proposals:
         (I8) The entries are durable before the transaction that makes the plans visible is committed.
         """
         store, rows = self._core.store, dict[str, TaskRow]()
-        judged, entries, plans = list[tuple[Judged, Verdict]](), list[Record](), list[PlanRow]()
+        courses, entries, plans = list[list[tuple[Judged, Verdict]]](), list[Record](), list[PlanRow]()
         with store.transaction():
             sequence = store.next_sequence()
             for task_id, raw in proposals:
                 row = rows.get(task_id) or store.task(task_id)
-                found = self.judge(row, raw, parent=parent, finished=finished, sequence=sequence)
-                sequence += found.plan is not None
-                verdict, rows[task_id] = self._reserve(row, found)
-                judged.append((found, verdict))
-            decided = [self._settle(found, verdict, entries, plans) for found, verdict in judged]
+                course = list[tuple[Judged, Verdict]]()
+                for found in self.course(row, raw, parent=parent, finished=finished, sequence=sequence):
+                    sequence += found.plan is not None
+                    verdict, row = self._reserve(row, found)
+                    course.append((found, verdict))
+                rows[task_id] = row
+                courses.append(course)
+            decided = list[Decided]()
+            for course in courses:
+                *before, last = [self._settle(found, verdict, entries, plans) for found, verdict in course]
+                decided.append(dataclasses.replace(last, before=tuple(before)) if before else last)
             for task_id, row in rows.items():
                 store.set_spent(task_id, row.spent)
             store.put_plan(*plans)
@@ -144,7 +196,8 @@ class Proposals:
         with core.store.transaction():
             evidence = self.evidence(core.store.task(row.task))
             fresh = self.reserved(evidence, plan)
-            verdict = gate.decide(plan, dataclasses.replace(fresh, rates_until=evidence.rates_until), core.clock())
+            waiting = dataclasses.replace(fresh, rates_until=evidence.rates_until)
+            verdict = gate.settled(gate.decide(plan, waiting, core.clock()))
             if verdict.decision is Decision.DEFER:
                 raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
             judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
@@ -206,9 +259,9 @@ class Proposals:
         return Decided(verdict=verdict, digest=digest, status=status)
 
     def _reserve(self, row: TaskRow, judged: Judged) -> tuple[Verdict, TaskRow]:
-        """(8) Budget and rate, atomically, and the task with it; a denial takes nothing but the plan's own count."""
+        """(8) Budget and rate, atomically, and the task with it; what will not run takes but the plan's own count."""
         core, plan = self._core, judged.plan
-        taken = plan if judged.verdict.decision is not Decision.DENY else None
+        taken = plan if judged.verdict.decision not in {Decision.DENY, Decision.MODIFY} else None
         amounts = worst_case(taken, core.catalogue) if taken is not None else {}
         try:
             spent = row.charged({"plans": 1, **amounts})

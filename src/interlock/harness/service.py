@@ -186,7 +186,7 @@ class Harness:
 
     def check(self, task_id: str, raw: bytes) -> Decided:
         """The same decision with nothing stored, reserved or recorded."""
-        return Decided(verdict=self._proposals.judge(self.core.store.task(task_id), raw).verdict)
+        return Decided.of(self._proposals.course(self.core.store.task(task_id), raw))
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
         """One read through the gate."""

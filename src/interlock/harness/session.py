@@ -37,6 +37,7 @@ from interlock.artifact.label import Label, flows_to, join_all
 from interlock.artifact.plan import Proposal
 from interlock.artifact.schema import schema
 from interlock.artifact.task import Task
+from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.references import Labelled
 from interlock.harness.core import Core, bytes_digest
 from interlock.harness.models import Gateway
@@ -232,13 +233,14 @@ class Session:
         labels = [codec.decode(result.label, Label) for result in results]
         self._core.store.receive(self._task_id, join_all(labels))
         status = decided.status
+        changes = [reason for one in decided.before for reason in one.verdict.reasons if _changes(reason)]
         if decided.digest is not None:
             status = self._core.store.plan(decided.digest).status
         return Judgement(
             decision=decided.verdict.decision.value,
             findings=[
                 Finding(code=reason.code, step=reason.step, field=reason.field)
-                for reason in decided.verdict.reasons[:32]
+                for reason in (*changes, *decided.verdict.reasons)[:32]
             ],
             plan=decided.digest or "",
             results=results,
@@ -278,6 +280,10 @@ def as_result(step: str, iteration: int, outcome: str, value: Labelled) -> Resul
         label=codec.encode(value.label),
         output=codec.encode(value.value),
     )
+
+
+def _changes(reason: Reason) -> bool:
+    return reason.decision is Decision.MODIFY
 
 
 def results_of(core: Core, digest: str) -> tuple[Result, ...]:

@@ -1,7 +1,7 @@
 """Tables of cases: what the policies shall answer, written beside them and run before they are used.
 
-A file holds a list ``cases``; each case has a ``name``, what it expects (``expect``: ALLOW, STEP_UP or DENY, and
-where it matters ``needs``, a number of persons, and ``rule``, one of the answer's), and fields of
+A file holds a list ``cases``; each case has a ``name``, what it expects (``expect``: ALLOW, MODIFY, STEP_UP or
+DENY, and where it matters ``needs``, a number of persons, and ``rule``, one of the answer's), and fields of
 ``PolicyRequest``.  A field that is not written has its value in ``QUIET``, so that a case shows what it is about.
 """
 
@@ -27,7 +27,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What a case's author expects; ``needs`` 0 and an empty ``rule`` leave it open."""
 
     name: str
-    expect: Literal["ALLOW", "STEP_UP", "DENY"]
+    expect: Literal["ALLOW", "MODIFY", "STEP_UP", "DENY"]
     needs: int = 0
     rule: str = ""
 

@@ -2,7 +2,8 @@
 
 Known annotations: ``@id`` (required), ``@owner``, ``@why``; on a ``forbid`` also ``@effect("confirm")``, which
 ``@tier("1|2|3")`` and ``@approvals("N")`` imply.  Tier 1 leaves the matter to evidence and asks nobody; tiers 2
-and 3 ask.  Any other annotation or value is an error: an ignored word would change a decision.
+and 3 ask.  Or ``@effect("modify")``, which ``@with("NAME")`` implies and needs: the action goes in that declared form
+or not at all.  Any other annotation or value is an error: an ignored word would change a decision.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 import cedarpy
 import msgspec
@@ -26,16 +27,20 @@ _MATCHED = '{".": {"left": {"Var": "context"}, "attr": "matched"}}'
 _ASKED = re.compile(r'(?<!\\)"contains(?:Any|All)?": \{"left": ' + re.escape(_MATCHED) + ', "right": ')
 
 
+Effect: TypeAlias = Literal["permit", "forbid", "confirm", "modify"]
+
+
 class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy in Cedar's JSON form; ``approvals`` 0 asks nobody.
+    """A policy in Cedar's JSON form; ``approvals`` 0 asks nobody, ``form`` is the transformation that a modify names.
 
     ``asks`` are attributes of the context, ``tells`` is which of principal and resource it tells apart by name.
     """
 
     id: str
-    effect: Literal["permit", "forbid", "confirm"]
+    effect: Effect
     tier: int
     approvals: int
+    form: str
     asks: frozenset[str]
     tells: frozenset[str]
     facts: frozenset[str]
@@ -47,7 +52,8 @@ class _Notes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id: Identifier
     owner: str = ""
     why: str = ""
-    effect: Literal["confirm", ""] = ""
+    effect: Literal["confirm", "modify", ""] = ""
+    form: Identifier | Literal[""] = msgspec.field(name="with", default="")
     tier: Literal["1", "2", "3", ""] = ""
     approvals: Literal["", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"] = ""
 
@@ -67,7 +73,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
     file, line, text = statement.file, statement.line, statement.text
     origin = RuleOrigin(file=file, line=line, owner=notes.owner, why=notes.why, text=text)
     return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks,
-                        tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
+                        form=notes.form, tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
 
 
 def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:
@@ -90,8 +96,13 @@ def _parse(text: str) -> dict[str, object]:
     return cast("dict[str, object]", policies[0])
 
 
-def _effect(permit: bool, notes: _Notes) -> tuple[Literal["permit", "forbid", "confirm"], int, int]:
-    if not (notes.effect or notes.tier or notes.approvals):
+def _effect(permit: bool, notes: _Notes) -> tuple[Effect, int, int]:
+    asking = bool(notes.tier or notes.approvals)
+    if notes.form or notes.effect == "modify":
+        if permit or asking or not notes.form or notes.effect == "confirm":
+            raise ValueError('@effect("modify") belongs to a forbid with @with, and does not ask')
+        return "modify", 0, 0
+    if not (notes.effect or asking):
         return ("permit" if permit else "forbid"), 0, 0
     if permit or (notes.approvals and notes.tier in {"1", "2"}):
         raise ValueError("@effect, @tier and @approvals belong to a forbid, and @approvals needs tier 3")

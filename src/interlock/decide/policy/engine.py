@@ -1,13 +1,14 @@
 """Policies: Cedar and the short form, compiled into one set, decided by one engine.
 
 Guarantees: nothing is allowed without a ``permit`` that matches; a ``forbid`` that matches wins; a confirmation
-asks only where a ``permit`` matches as well; any error of any policy denies; every forbid takes part in every
+asks, and a modification changes, only where a ``permit`` matches as well; any error of any policy denies; every forbid takes part in every
 decision; the order of files and rules does not matter.  Must never: read a file, or quote a value in a reason.
 
 Three values come out of one call, at times two (the numbers stand in the code): (1) the request's types are held
 again and its names must be canonical; (2) the facts that policies ask for are computed; (3) one Cedar call over
-all policies decides the plain cases; (4) where confirmations alone stand in the way, a second call asks whether a
-permit matches; (5) confirmations not yet given ask; unattended, what would ask is denied.
+all policies decides the plain cases; (4) where confirmations or modifications alone stand in the way, a second call
+asks whether a permit matches; (5) a form that the action does not have yet comes before any question about it;
+(6) confirmations not yet given ask; unattended, what would ask is denied.
 
 Cedar is a pure function, so its result is remembered under all that it is given.  Names of principals and resources
 are among that only where a policy tells them apart, hence most requests differ in facts that matter or not at all.
@@ -148,11 +149,15 @@ class PolicySet:
             return _answer(Decision.DENY, "policy.denied", denials)
         if result.allowed:
             return _permitted(request, matched, ())
-        # (4) Only confirmations stand in the way: is there a permit behind them?
+        # (4) Only confirmations and modifications stand in the way: is there a permit behind them?
         behind = self._decide(call, self._permits)
         if not behind.allowed:
             return _deny("policy.no_permit")
-        # (5) Those that persons have not lifted ask; tier 1 only tells the tiers of evidence.
+        # (5) What would be asked about does not run as it is, so nobody is asked about it.
+        changes = [rule for rule in matched if rule.effect == "modify" and rule.form not in request.formed]
+        if changes:
+            return _modified(changes)
+        # (6) Those that persons have not lifted ask; tier 1 only tells the tiers of evidence.
         asking = [rule for rule in matched if rule.approvals > request.approvals]
         if not asking:
             return _permitted(request, [self._rules[name] for name in behind.diagnostics.reasons], matched)
@@ -180,6 +185,12 @@ def _answer(decision: Decision, code: str, rules: Iterable[CompiledRule], approv
     names = sorted(rule.id for rule in rules)
     reasons = tuple(Reason(decision=decision, stage=7, code=code, rule=name) for name in names)
     return PolicyAnswer(decision=decision, approvals=approvals, reasons=reasons)
+
+
+def _modified(rules: Iterable[CompiledRule]) -> PolicyAnswer:
+    wanted = sorted((rule.id, rule.form) for rule in rules)
+    reasons = (Reason(decision=Decision.MODIFY, stage=7, code="policy.modified", rule=name, field=form) for name, form in wanted)
+    return PolicyAnswer(decision=Decision.MODIFY, reasons=tuple(reasons))
 
 
 def _deny(code: str, *, field: str = "") -> PolicyAnswer:

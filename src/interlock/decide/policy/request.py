@@ -32,7 +32,8 @@ class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """One action on one resource; ``open`` while the resource's name is not known, to be asked again when it is.
 
     ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``.  ``approvals`` counts
-    the persons who have confirmed this very action.  ``cost`` is in minor units of money.
+    the persons who have confirmed this very action, ``formed`` names the transformations that would change nothing in it.
+    ``cost`` is in minor units of money.
     """
 
     principal: Identifier
@@ -58,11 +59,13 @@ class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     environment: str = ""
     cost: Natural
     approvals: Natural = 0
+    formed: tuple[str, ...] = ()
     unattended: bool = True
 
 
 class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """ALLOW, STEP_UP (with the number of persons that are needed in all) or DENY, and the rules that said so."""
+    """ALLOW, MODIFY (a reason's field names the form), STEP_UP (with the number of persons that are needed in all)
+    or DENY, and the rules that said so."""
 
     decision: Decision
     approvals: Annotated[int, msgspec.Meta(ge=0, le=MAX_APPROVALS)] = 0

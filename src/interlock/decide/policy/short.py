@@ -1,12 +1,12 @@
 """The short form: a rule of a few YAML lines becomes one Cedar policy that can be read.
 
-``deny`` is a ``forbid``; ``verify`` a ``forbid`` that a confirmation lifts; ``allow`` a ``permit``.  All
-conditions of a rule must hold; of a list of values, one.  The two sides round differently, so that a denial is
-never narrower and a permission never wider than what was written:
+``deny`` is a ``forbid``; ``verify`` a ``forbid`` that a confirmation lifts; ``modify`` a ``forbid`` that the named form
+of the action lifts; ``allow`` a ``permit``.  All conditions of a rule must hold; of a list of values, one.  The two
+sides round differently, so that a denial is never narrower and a permission never wider than what was written:
 
-- ``data``: ``deny`` and ``verify`` from that class on, ``allow`` up to it; ``cost``: above it, or up to it;
-- ``environment`` and ``scope``: ``deny`` and ``verify`` also match where the request does not say it;
-- ``path``: ``deny`` and ``verify`` also match a folder that is written or deleted with what they name.
+- ``data``: all but ``allow`` from that class on, ``allow`` up to it; ``cost``: above it, or up to it;
+- ``environment`` and ``scope``: all but ``allow`` also match where the request does not say it;
+- ``path``: all but ``allow`` also match a folder that is written or deleted with what they name.
 
 >>> rules = "rules:\\n  - deny: files.*\\n    path: /etc/shadow\\n"
 >>> print(short_statements("r.yaml", rules)[0].text)
@@ -40,7 +40,7 @@ Words: TypeAlias = Annotated[tuple[Word, ...], _SOME] | UnsetType
 Actions: TypeAlias = Annotated[tuple[Action, ...], _SOME] | UnsetType
 Effects: TypeAlias = Annotated[tuple[Effect, ...], _SOME] | UnsetType
 Flag: TypeAlias = bool | UnsetType
-_HEADS = ("deny", "verify", "allow")
+_HEADS = ("deny", "verify", "modify", "allow")
 _LISTS = {*_HEADS, "path", "host", "resource", "destination", "principal", "environment", "reversibility", "effect",
           "access"}  # fmt: skip
 _FLAGS = ("external", "privileged", "broad", "untrusted", "tainted", "unattended")
@@ -51,6 +51,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     deny: Actions = UNSET
     verify: Actions = UNSET
+    modify: Actions = UNSET
     allow: Actions = UNSET
     path: Words = UNSET
     host: Words = UNSET
@@ -72,16 +73,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     unattended: Flag = UNSET
     tier: Literal[1, 2, 3] | UnsetType = UNSET
     approvals: Annotated[int, msgspec.Meta(ge=1, le=MAX_APPROVALS)] | UnsetType = UNSET
+    form: Identifier | UnsetType = msgspec.field(name="with", default=UNSET)
     id: Identifier | UnsetType = UNSET
     owner: Word | UnsetType = UNSET
     why: Word | UnsetType = UNSET
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """The globs after deny, verify or allow; raises ``ValueError`` unless exactly one of them is there."""
-        heads = [head for head in (self.deny, self.verify, self.allow) if head is not UNSET]
+        """The globs after deny, verify, modify or allow; raises ``ValueError`` unless exactly one of them is there."""
+        heads = [head for head in (self.deny, self.verify, self.modify, self.allow) if head is not UNSET]
         if len(heads) != 1:
-            raise ValueError("a rule has exactly one of deny, verify and allow")
+            raise ValueError("a rule has exactly one of deny, verify, modify and allow")
         return heads[0]
 
 
@@ -100,7 +102,7 @@ def short_statements(file: str, text: str, *, actions: frozenset[str] | None = N
         except ValueError as error:
             named = re.search(r"`\$\.([a-z]+)|field `([^`]+)`", str(error))
             at = lines.get(named[1] or named[2], line) if named else line
-            hint = f"the keys are: {', '.join(Rule.__struct_fields__)}" if named else "correct the rule or remove it"
+            hint = f"the keys are: {', '.join(Rule.__struct_encode_fields__)}" if named else "correct the rule or remove it"
             raise PolicyFileError("policy.rule", file, at, str(error), hint=hint) from None
         found.append(Statement(file=file, line=line, text=policy))
     return found
@@ -116,6 +118,8 @@ def _check(rule: Rule, actions: frozenset[str] | None) -> None:
         raise ValueError("no action has such a name: the rule would match nothing")
     if rule.verify is UNSET and (rule.tier is not UNSET or rule.approvals is not UNSET):
         raise ValueError("tier and approvals belong to verify")
+    if (rule.modify is UNSET) is not (rule.form is UNSET):
+        raise ValueError("modify and with belong together: the name of a transformation of the action")
     if (rule.path is not UNSET) + (rule.host is not UNSET) + (rule.resource is not UNSET) > 1:
         raise ValueError("one resource has only one of path, host and resource: the rule would match nothing")
 
@@ -125,6 +129,7 @@ def _policy(rule: Rule, place: str) -> str:
     unnamed = re.sub(r"[^A-Za-z0-9._:@+-]", "-", place).lstrip("._:@+-")[-128:]
     notes = [("id", unnamed if rule.id is UNSET else rule.id), ("owner", rule.owner), ("why", rule.why)]
     notes += [("tier", "3" if rule.tier is UNSET else str(rule.tier))] if rule.verify is not UNSET else []
+    notes += [("effect", "modify"), ("with", rule.form)] if rule.modify is not UNSET else []
     notes += [("approvals", str(rule.approvals))] if rule.approvals is not UNSET else []
     head = "".join(f"@{key}({_quote(value)})\n" for key, value in notes if value is not UNSET)
     clauses = " &&\n  ".join((*_conditions(rule, permit), *_names(rule, permit)))

@@ -297,7 +297,9 @@ def _changes(core: Core, plan: Plan) -> Iterator[str]:
     """What is not as in the plan that this one revises."""
     if plan.parent is None:
         return
-    before = {step.id: step for step in core.store.plan(plan.parent).plan.steps}
+    parent = core.store.plan(plan.parent)
+    rules = _modifiers(parent, plan)
+    before = {step.id: step for step in parent.plan.steps}
     after = {step.id: step for step in plan.steps}
     yield from (f"{name} is new" for name in after.keys() - before.keys())
     yield from (f"{name} is gone" for name in before.keys() - after.keys())
@@ -306,7 +308,25 @@ def _changes(core: Core, plan: Plan) -> Iterator[str]:
             field for field in Step.__struct_fields__ if getattr(before[name], field) != getattr(after[name], field)
         ]
         if fields:
-            yield f"{name} has another {', '.join(fields)}"
+            yield f"{name} has another {', '.join(fields)}{rules.get(name, '')}"
+        if name in rules:
+            yield from _reformed(before[name], after[name])
+
+
+def _modifiers(parent: PlanRow, plan: Plan) -> dict[str, str]:
+    """By which rule, and in which form, the harness itself changed each step of the parent."""
+    if parent.verdict.modified != codec.digest(plan):
+        return {}
+    found = [reason for reason in parent.verdict.reasons if reason.decision is Decision.MODIFY]
+    return {reason.step: f", by the harness, for rule {reason.rule} ({reason.field})" for reason in found}
+
+
+def _reformed(old: Step, new: Step) -> Iterator[str]:
+    if old.action != new.action:
+        yield f"{new.id} was {old.action} as proposed, and is {new.action} now"
+    for name, value in old.arguments.items():
+        if new.arguments.get(name) != value or name not in new.arguments:
+            yield f"{new.id} had the argument {name} as proposed: {_text(value)}"
 
 
 def _precedents(core: Core, row: PlanRow, left: list[_Seen], asked: set[str]) -> Iterator[view.Past]:

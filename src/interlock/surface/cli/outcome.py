@@ -55,6 +55,8 @@ def verdict_text(verdict: Verdict) -> str:
             rule = f", rule {visible(reason.rule)}" if reason.rule else ""
             place = f"{visible(where)}: " if where else ""
             lines.append(f"  {reason.decision.value:8} {place}{meaning(reason.code)} [{visible(reason.code)}{rule}]")
+    if verdict.modified is not None:
+        lines.append(f"  does not run; in its place stands plan {verdict.modified}")
     instead = {automatic(reason.code) for reason in verdict.reasons if reason.decision is verdict.decision} - {""}
     if verdict.decision is not Decision.ALLOW and instead:
         lines.append(f"  would pass {'; '.join(sorted(instead))}")
@@ -62,17 +64,18 @@ def verdict_text(verdict: Verdict) -> str:
 
 
 def decided_data(decided: Decided) -> dict[str, object]:
-    """A decision for ``--json``."""
+    """A decision for ``--json``; ``modifiedFrom`` holds the plans that rules modified on the way to this one."""
     status = decided.status.value if decided.status else None
-    return {"plan": decided.digest, "status": status, "verdict": verdict_data(decided.verdict)}
+    found: dict[str, object] = {"plan": decided.digest, "status": status, "verdict": verdict_data(decided.verdict)}
+    return found | ({"modifiedFrom": [decided_data(one) for one in decided.before]} if decided.before else {})
 
 
 def decided_text(decided: Decided) -> str:
     """A decision for a person."""
     text = verdict_text(decided.verdict)
-    return (
-        f"plan {decided.digest}\nstatus {decided.status.value}\n{text}" if decided.digest and decided.status else text
-    )
+    if decided.digest and decided.status:
+        text = f"plan {decided.digest}\nstatus {decided.status.value}\n{text}"
+    return "\n\n".join([*map(decided_text, decided.before), text])
 
 
 def next_command(row: PlanRow) -> str:

@@ -53,6 +53,7 @@ def check(files: tuple[Path, ...]) -> None:
     """Read manifests (default: all of the workspace) and point at what a reviewer should look at."""
     if files:
         read = [one for path in files for one in catalogue.read(path.name, path.read_bytes())]
+        catalogue.check_forms({**catalogue.builtin(), **{one.reference: one for one in read}})
     else:
         read = list(catalogue.load(workspace()).values())
     found = [{"action": one.reference, "concern": code} for one in read for code in catalogue.concerns(one)]
@@ -79,6 +80,7 @@ def _text(manifest: Manifest) -> str:
         f"effect    {manifest.effect}, {UNDO[manifest.reversibility]}{''.join(f', {flag}' for flag in flags)}",
         f"touches   {visible(touches)}",
         f"secrets   {visible(', '.join(manifest.needed_secrets)) or 'none'}",
+        f"forms     {visible(', '.join(manifest.forms)) or 'none but its own'}",
         f"driver    {manifest.driver.name} {visible(' '.join((manifest.driver.operation, *manifest.driver.argv)))}",
     ]
     return "\n".join([*lines, "", table(("ARGUMENT", "TYPE", "DECIDES", "", "MEANING"), arguments)])

@@ -81,8 +81,7 @@ def check(file: BinaryIO, task_id: str | None, goal: str | None, unattended: boo
     raw = file.read()
     with reading() as core:
         row = core.store.task(task_id) if task_id else task_row(core, goal or "")
-        verdict = Proposals(core, unattended=unattended).judge(row, completed(raw, row.task)).verdict
-    decided = Decided(verdict=verdict)
+        decided = Decided.of(Proposals(core, unattended=unattended).course(row, completed(raw, row.task)))
     console().data(decided_data(decided), decided_text(decided))
     return decided_exit(decided)
 
@@ -124,10 +123,14 @@ def show(digest: str, verified: bool) -> None:
 @click.argument("digest", metavar="PLAN")
 @click.argument("other", metavar="[OTHER]", required=False)
 def diff(digest: str, other: str | None) -> None:
-    """What a plan changes in files (its previews); with OTHER, what differs between two plans."""
+    """What a plan changes in files (its previews); with OTHER, or of a revision, what differs between two plans.
+
+    The earlier plan stands before the later one. Of a plan that rules modified, OTHER is what stands in its place.
+    """
     with reading() as core:
         row = core.store.plan(digest)
-        old = core.store.plan(other or row.plan.parent or "") if other or row.plan.parent else None
+        known = other or row.verdict.modified or row.plan.parent
+        old = core.store.plan(known) if known else None
     if old is None:
         found = [msgspec.to_builtins(one) for one in previews_of(row) if one.kind in {"diff", "absent"}]
         text = "\n".join(
@@ -136,10 +139,12 @@ def diff(digest: str, other: str | None) -> None:
         hint = f"no preview yet: interlock plan preview {row.digest[:12]}"
         console().data({"plan": row.digest, "changes": found}, text or hint)
         return
-    lines = _plan_diff(old.plan, row.plan)
-    console().data(
-        {"plan": row.digest, "other": old.digest, "diff": lines}, "\n".join(map(visible, lines)) or "the same steps"
-    )
+    old, new = sorted((old, row), key=lambda one: one.sequence)
+    lines = _plan_diff(old.plan, new.plan)
+    rules = sorted({one.rule for one in old.verdict.reasons if old.verdict.modified == new.digest and one.rule})
+    data = {"plan": new.digest, "other": old.digest, "diff": lines, "rules": rules}
+    by = f"modified by rule {visible(', '.join(rules))}\n" if rules else ""
+    console().data(data, by + ("\n".join(map(visible, lines)) or "the same steps"))
 
 
 def _one(task_id: str | None, goal: str | None) -> None:

@@ -210,7 +210,8 @@ class _Went:
         if self.row is None:
             return f"{happened}no plan came of the proposal"
         stopped = f" ({self.row.stopped})" if self.row.stopped else ""
-        return f"{happened}plan {self.row.digest}\nstatus {self.row.status.value}{stopped}"
+        origin = f"\nmodified by rule from plan {self.decided.before[-1].digest}" if self.decided.before else ""
+        return f"{happened}plan {self.row.digest}{origin}\nstatus {self.row.status.value}{stopped}"
 
 
 def _went(core: Core, decided: Decided) -> _Went:
