@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlock.artifact.verdict import Decision
 from interlock.decide.policy import PolicyFileError, compile_policies, run_cases
 from support.asking import HOME, ROOT, asking, cedar, said, short
 
@@ -162,7 +163,8 @@ CONDITIONS = st.fixed_dictionaries(
     },
 )  # fmt: skip
 RULES = st.lists(
-    st.builds(lambda head, glob, more: {head: glob, **more}, st.sampled_from(["deny", "verify", "allow"]),
+    st.builds(lambda head, glob, more: {head: glob, **more, **({"with": "form"} if head == "modify" else {})},
+              st.sampled_from(["deny", "verify", "modify", "allow"]),
               st.sampled_from(["*", "files.*", "files.read"]), CONDITIONS), min_size=1, max_size=6)  # fmt: skip
 REQUESTS = st.builds(
     asking, action=st.sampled_from(["files.read", "mail.send"]), effect=st.sampled_from(["read", "write", "send"]),
@@ -171,6 +173,7 @@ REQUESTS = st.builds(
     untrusted=st.booleans(), environment=st.sampled_from(["", "prod", "dev"]),
     scope=st.sampled_from([{}, {"p": "a"}, {"p": "c"}]), principal=st.sampled_from(["ann", "bob"]),
     roles=st.sampled_from([[], ["ops"]]), approvals=st.integers(0, 2), unattended=st.booleans(),
+    formed=st.sampled_from([[], ["form"], ["other"]]),
 )  # fmt: skip
 
 
@@ -193,6 +196,17 @@ def test_one_more_denial_or_check_never_permits_more(
 
 
 @settings(max_examples=150, deadline=None)
+@given(rules=RULES, extra=CONDITIONS, request_=REQUESTS)
+def test_one_more_modification_permits_nothing_more_and_takes_no_denial_back(
+    rules: list[dict[str, Any]], extra: dict[str, Any], request_: Any
+) -> None:
+    before = _compiled(rules).evaluate(request_)
+    after = _compiled([*rules, {"modify": "*", "with": "form", **extra}]).evaluate(request_)
+    assert after.decision in {before.decision, Decision.MODIFY}
+    assert after.decision is not Decision.MODIFY or before.decision.value != "DENY" or "policy.unattended" in said(before)[1]
+
+
+@settings(max_examples=150, deadline=None)
 @given(rules=RULES, request_=REQUESTS, files=st.integers(1, 3), data=st.data())
 def test_the_order_of_rules_and_files_does_not_matter(
     rules: list[dict[str, Any]], request_: Any, files: int, data: st.DataObject
@@ -209,7 +223,7 @@ def test_an_empty_set_permits_nothing(request_: Any) -> None:
     assert cedar("// only a comment").evaluate(request_).decision.value == "DENY"
 
 
-@pytest.mark.parametrize("word", ["allow", "Allow", "PERMIT", "ok", "", "ALLOW ", "MODIFY", "yes"])
+@pytest.mark.parametrize("word", ["allow", "Allow", "PERMIT", "ok", "", "ALLOW ", "modify", "DEFER", "yes"])
 def test_an_unknown_verdict_word_is_no_expectation(word: str) -> None:
     with pytest.raises(PolicyFileError):
         run_cases(OPEN, f"cases:\n  - {{name: a, action: x, expect: '{word}'}}")

@@ -17,6 +17,7 @@ from interlock.artifact.action import (
     Resource,
     Reversibility,
     Role,
+    Transformation,
 )
 from interlock.harness.catalogue import concerns, read
 from interlock.surface.cli.words import CONCERNS
@@ -43,7 +44,7 @@ def test_the_function_of_the_page_is_the_example_s() -> None:
 
 def test_every_field_and_word_of_a_manifest_is_on_the_page() -> None:
     text = PAGE.read_text()
-    kinds = (Manifest, Argument, Resource, Driver, Endpoint, Output)
+    kinds = (Manifest, Argument, Resource, Transformation, Driver, Endpoint, Output)
     names = {field.encode_name for kind in kinds for field in msgspec.structs.fields(kind)}
     words = names | {one.value for kind in (Effect, Reversibility, Role) for one in kind}
     assert sorted(word for word in words if f"`{word}`" not in text) == []

@@ -11,21 +11,24 @@ from support.asking import HOME, ROOT, asking, short
 
 DOCS = Path(__file__).parents[3] / "docs" / "policy.md"
 POLICIES = "  - {allow: files.*, id: ok}\n  - {verify: files.write, approvals: 2, id: ask}\n"
+POLICIES += "  - {modify: files.delete, with: single, id: aside}\n"
 
 
 def test_a_table_says_which_expectations_are_met() -> None:
     table = """cases:
   - {name: reads, action: files.read, expect: ALLOW, rule: ok}
   - {name: writes, action: files.write, effect: write, expect: STEP_UP, needs: 2}
+  - {name: formed, action: files.delete, effect: delete, expect: MODIFY, rule: aside}
+  - {name: in form, action: files.delete, effect: delete, formed: [single], expect: ALLOW}
   - {name: wrong decision, action: files.read, expect: DENY}
   - {name: wrong rule, action: files.read, expect: ALLOW, rule: ask}
   - {name: wrong number, action: files.write, effect: write, expect: STEP_UP, needs: 1}
 """
     results = run_cases(short(POLICIES), table)
-    assert [found.passed for found in results] == [True, True, False, False, False]
-    assert [found.line for found in results] == [2, 3, 4, 5, 6]
-    assert results[2].answer.decision.value == "ALLOW"
-    assert results[2].expected.name == "wrong decision"
+    assert [found.passed for found in results] == [True] * 4 + [False] * 3
+    assert [found.line for found in results] == [2, 3, 4, 5, 6, 7, 8]
+    assert results[4].answer.decision.value == "ALLOW"
+    assert results[4].expected.name == "wrong decision"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +68,10 @@ def test_the_documentation_names_every_key_annotation_code_and_attribute() -> No
 
     text = DOCS.read_text()
     attributes = re.findall(r"(\w+): (?:String|Bool|Long|Set)", TEXT)
-    codes = ("policy.no_permit", "policy.denied", "policy.confirm", "policy.unattended", "policy.error",
+    codes = ("policy.no_permit", "policy.denied", "policy.confirm", "policy.modified", "policy.unattended", "policy.error",
              "policy.malformed", "policy.resource_not_canonical", "policy.permitted", "policy.permitted_open",
              "policy.evidence")  # fmt: skip
-    missing = [name for name in (*Rule.__struct_fields__, *attributes, *codes) if f"`{name}`" not in text]
+    missing = [name for name in (*Rule.__struct_encode_fields__, *attributes, *codes) if f"`{name}`" not in text]
     assert missing == []
 
 

@@ -57,6 +57,49 @@ def test_effect_confirm_alone_means_one_person() -> None:
     assert (answer.decision, answer.approvals) == (Decision.STEP_UP, 1)
 
 
+MODIFY = '@id("m") @with("bare") forbid (principal, action, resource);'
+
+
+@pytest.mark.parametrize(
+    ("more", "facts", "answer"),
+    [
+        ("", {}, ("MODIFY", "policy.modified m")),
+        ("", {"unattended": True}, ("MODIFY", "policy.modified m")),
+        ("", {"formed": ["other"]}, ("MODIFY", "policy.modified m")),
+        ("", {"formed": ["bare"]}, ("ALLOW", "policy.permitted ok")),
+        (CONFIRM, {}, ("MODIFY", "policy.modified m")),
+        (CONFIRM, {"formed": ["bare"]}, ("STEP_UP", "policy.confirm two")),
+        (CONFIRM, {"formed": ["bare"], "approvals": 2}, ("ALLOW", "policy.permitted ok")),
+        (DENY, {"formed": ["bare"]}, ("DENY", "policy.denied never")),
+        (DENY + CONFIRM, {}, ("DENY", "policy.denied never")),
+        (MODIFY.replace('"m"', '"n"'), {}, ("MODIFY", "policy.modified m", "policy.modified n")),
+    ],
+)
+def test_a_form_that_is_not_there_yet_is_wanted_before_anything_is_asked(
+    more: str, facts: dict[str, object], answer: tuple[str, ...]
+) -> None:
+    found = cedar(ALLOW + MODIFY + more).evaluate(asking(**facts))
+    assert said(found) == answer
+    assert {reason.field for reason in found.reasons} == ({"bare"} if answer[0] == "MODIFY" else {""})
+
+
+def test_a_modification_without_a_permit_behind_it_denies() -> None:
+    assert said(cedar(MODIFY).evaluate(asking())) == ("DENY", "policy.no_permit")
+    assert said(cedar(MODIFY).evaluate(asking(formed=["bare"]))) == ("DENY", "policy.no_permit")
+
+
+@pytest.mark.parametrize(
+    "notes",
+    ['@effect("modify")', '@effect("modify") @with("")', '@with("x") @tier("3")', '@with("x") @approvals("1")',
+     '@with("x") @effect("confirm")', '@with("has space")'],
+)  # fmt: skip
+def test_a_modification_names_one_form_and_asks_nobody(notes: str) -> None:
+    with pytest.raises(PolicyFileError):
+        cedar(f'@id("m") {notes} forbid (principal, action, resource);')
+    with pytest.raises(PolicyFileError):
+        cedar(f'@id("m") {notes} permit (principal, action, resource);')
+
+
 def test_an_open_resource_is_permitted_as_open() -> None:
     policies = short("  - {allow: files.read, path: ./**, id: own}")
     assert said(policies.evaluate(asking(path="{path}", open=True))) == ("ALLOW", "policy.permitted_open own")

@@ -99,6 +99,18 @@ def test_verify_asks_by_tier_and_number() -> None:
     ]  # fmt: skip
 
 
+def test_modify_wants_a_form_and_rounds_as_a_denial_does() -> None:
+    policies = short(QUIET_ALLOW + "  - {modify: 'files.*', with: bare, path: /etc/x, data: private, id: m}\n")
+    for facts, decision in (
+        ({"path": "/etc", "effect": "delete", "access": "delete", "confidentiality": "restricted"}, "MODIFY"),
+        ({"path": "/etc/x", "confidentiality": "private", "formed": ["bare"]}, "ALLOW"),
+        ({"path": "/etc/y", "confidentiality": "private"}, "ALLOW"),
+        ({"path": "/etc/x", "confidentiality": "internal"}, "ALLOW"),
+    ):
+        assert policies.evaluate(asking(action="files.delete", **facts)).decision.value == decision
+    assert '@effect("modify")\n@with("bare")' in policies.explain("m").text
+
+
 def test_two_hundred_alternatives_are_no_deeper_than_cedar_bears() -> None:
     names = ", ".join(f"a{number}" for number in range(200))
     policies = short(f"  - allow: [{names}]")
@@ -130,6 +142,12 @@ REFUSED = [
     ("  - verify: x\n    approvals: 0", 3, "approvals"),
     ("  - verify: x\n    approvals: 17", 3, "approvals"),
     ("  - deny: x\n    allow: y", 2, "exactly one"),
+    ("  - modify: x", 2, "with"),
+    ("  - deny: x\n    with: y", 2, "with"),
+    ("  - modify: x\n    with: y\n    allow: z", 2, "exactly one"),
+    ("  - modify: x\n    with: [y]", 3, "with"),
+    ("  - modify: x\n    with: y\n    tier: 3", 2, "verify"),
+    ("  - modify: x\n    form: y", 3, "form"),
     ("  - path: /a", 2, "exactly one"),
     ("  - deny: files read", 2, "deny"),
     ("  - deny: Fíles.*", 2, "deny"),
