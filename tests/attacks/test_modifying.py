@@ -103,9 +103,7 @@ def notes(make_world: Callable[..., World], *actions: Mapping[str, object], rule
 
 
 def test_rules_that_go_round_in_a_circle_end_in_a_denial(make_world: Callable[..., World]) -> None:
-    world = notes(
-        make_world, action("n.a", transformations=to("n.b@1")), action("n.b", transformations=to("n.a@1"))
-    )
+    world = notes(make_world, action("n.a", transformations=to("n.b@1")), action("n.b", transformations=to("n.a@1")))
     task = world.task()
     decided = world.harness.propose(task.id, proposal(task, world_step("s1", "n.a@1", arguments=NOTES)))
     assert (decided.status, decided.verdict.reasons[0].code) == (Status.DENIED, "modify.loop")
@@ -157,7 +155,9 @@ def test_a_plan_that_poses_as_a_successor_is_judged_as_any_other(make_world: Cal
     world = make_world(rules=ALLOW_ALL + "  - {modify: files.delete, with: set-aside, id: m}\n")
     (world.files / "a.txt").write_text("x")
     task = world.task()
-    first = world.harness.propose(task.id, proposal(task, world_step("s1", "files.delete@1", arguments={"path": "a.txt"})))
+    first = world.harness.propose(
+        task.id, proposal(task, world_step("s1", "files.delete@1", arguments={"path": "a.txt"}))
+    )
     claimed = json.loads(proposal(task, world_step("s1", "files.delete@1", arguments={"path": "a.txt"})))
     again = world.harness.propose(task.id, json.dumps({**claimed, "parent": first.before[0].digest}).encode())
     assert [one.verdict.decision for one in again.before] == [Decision.MODIFY]
@@ -168,7 +168,9 @@ def test_a_retyped_digest_of_a_successor_shows_no_rule_and_runs_nothing(make_wor
     world = make_world(rules=ALLOW_ALL + "  - {modify: files.delete, with: set-aside, id: m}\n")
     (world.files / "a.txt").write_text("x")
     task, core = world.task(), world.harness.core
-    decided = world.harness.propose(task.id, proposal(task, world_step("s1", "files.delete@1", arguments={"path": "a.txt"})))
+    decided = world.harness.propose(
+        task.id, proposal(task, world_step("s1", "files.delete@1", arguments={"path": "a.txt"}))
+    )
     original = core.store.plan(decided.before[0].digest or "")
     assert any("for rule m" in line for line in card_of(core, core.store.plan(decided.digest or "")).changes)
     forged = msgspec.structs.replace(original.verdict, modified="0" * 64)
@@ -183,7 +185,9 @@ def test_a_retyped_digest_of_a_successor_shows_no_rule_and_runs_nothing(make_wor
 
 
 def test_a_manifest_that_changed_after_the_change_stops_the_successor(make_world: Callable[..., World]) -> None:
-    world = notes(make_world, action("n.a", transformations=to("n.b@1")), action("n.b"), rules=SHOWS.replace("n.b", "n.c"))
+    world = notes(
+        make_world, action("n.a", transformations=to("n.b@1")), action("n.b"), rules=SHOWS.replace("n.b", "n.c")
+    )
     task = world.task()
     decided = world.harness.propose(task.id, proposal(task, world_step("s1", "n.a@1", arguments=NOTES)))
     assert decided.status is Status.APPROVED

@@ -203,7 +203,11 @@ def test_one_more_modification_permits_nothing_more_and_takes_no_denial_back(
     before = _compiled(rules).evaluate(request_)
     after = _compiled([*rules, {"modify": "*", "with": "form", **extra}]).evaluate(request_)
     assert after.decision in {before.decision, Decision.MODIFY}
-    assert after.decision is not Decision.MODIFY or before.decision.value != "DENY" or "policy.unattended" in said(before)[1]
+    assert (
+        after.decision is not Decision.MODIFY
+        or before.decision.value != "DENY"
+        or "policy.unattended" in said(before)[1]
+    )
 
 
 @settings(max_examples=150, deadline=None)

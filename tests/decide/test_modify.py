@@ -23,7 +23,9 @@ from interlock.decide.modify import MAX_ROUNDS, in_force, modify, unfit
 from interlock.decide.references import Labelled
 
 ARGUMENT = {"$argument": "path"}
-ASIDE = Transformation(use="write@1", arguments={"path": {"$template": [ARGUMENT, ".new"]}, "content": {"$argument": "content"}})
+ASIDE = Transformation(
+    use="write@1", arguments={"path": {"$template": [ARGUMENT, ".new"]}, "content": {"$argument": "content"}}
+)
 FORMS: Mapping[str, Mapping[str, Transformation]] = {
     "send@1": {
         "bare": Transformation(drop=("body",)),
@@ -199,7 +201,9 @@ def test_a_transformation_that_could_not_be_used_is_named(name: str) -> None:
     send = msgspec.structs.replace(CATALOGUE["send@1"], arguments={**CATALOGUE["send@1"].arguments, **needed})
     name_ = msgspec.structs.replace(CATALOGUE["write@1"].arguments["content"], required=True)
     size = msgspec.structs.replace(CATALOGUE["write@1"].arguments["content"], type="integer")
-    tied = msgspec.structs.replace(CATALOGUE["write@1"], name="tied", resources=(), arguments={"name": name_, "size": size})
+    tied = msgspec.structs.replace(
+        CATALOGUE["write@1"], name="tied", resources=(), arguments={"name": name_, "size": size}
+    )
     found = list(unfit(send, form, {**CATALOGUE, "send@1": send, "tied@1": tied}))
     assert any(said in reason for reason in found), found
 
@@ -296,7 +300,9 @@ words = st.text("ab", min_size=1, max_size=3)
 
 
 @given(words, words, st.sampled_from(["bare", "home", "draft", "needy"]), st.sampled_from([CLEAN, UNTRUSTED]))
-def test_a_modified_plan_is_judged_as_if_it_had_been_proposed(path: str, body: str, form: str, received: object) -> None:
+def test_a_modified_plan_is_judged_as_if_it_had_been_proposed(
+    path: str, body: str, form: str, received: object
+) -> None:
     facts = known(rule("send", form), received=received)
     first = plan(step("s1", "send@1", arguments={"url": f"https://{path}.example/", "body": body}), evidence=facts)
     made = modify(first, gate.decide(first, facts, NOW), facts.catalogue, rounds=0)

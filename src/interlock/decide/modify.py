@@ -10,8 +10,8 @@ called for it.  What is taken from an argument stays the expression that it was.
 
 >>> from interlock.artifact.action import Driver, Effect, Manifest, Reversibility, Transformation
 >>> safe = Transformation(drop=("recursive",))
->>> action = Manifest(name="rm", group="g", sentence="rm", effect=Effect.DELETE, driver=Driver(name="files", operation="x"),
-...                   reversibility=Reversibility.REVERSIBLE, transformations={"one": safe})
+>>> action = Manifest(name="rm", group="g", sentence="rm", effect=Effect.DELETE, transformations={"one": safe},
+...                   reversibility=Reversibility.REVERSIBLE, driver=Driver(name="files", operation="delete"))
 >>> in_force(action, {"path", "recursive"}, {}), in_force(action, {"path"}, {})
 ((), ('one',))
 """
@@ -55,7 +55,9 @@ def modify(plan: Plan, verdict: Verdict, catalogue: Mapping[str, Manifest], *, r
     for reason in verdict.reasons:
         if reason.decision is Decision.MODIFY:
             wanted.setdefault(reason.step, set()).add(reason.field)
-    made = [_changed(step, wanted[step.id], plan, catalogue) if step.id in wanted else _bare(step) for step in plan.steps]
+    made = [
+        _changed(step, wanted[step.id], plan, catalogue) if step.id in wanted else _bare(step) for step in plan.steps
+    ]
     refused = [found for found in made if isinstance(found, Reason)]
     if refused:
         return strictest([*refused, *verdict.reasons])
@@ -64,7 +66,7 @@ def modify(plan: Plan, verdict: Verdict, catalogue: Mapping[str, Manifest], *, r
 
 
 def unfit(manifest: Manifest, form: Transformation, catalogue: Mapping[str, Manifest]) -> Iterator[str]:
-    """What keeps a transformation from being used, as half sentences for the manifest's author; nothing if it is sound."""
+    """What keeps a transformation from being used, as half sentences for the manifest's author; none if it is sound."""
     if form.use is None:
         yield from _narrows(manifest, form)
         return
@@ -97,7 +99,7 @@ def _changed(step: Step, names: set[str], plan: Plan, catalogue: Mapping[str, Ma
         return _deny("modify.unfit", step, min(names))
     kept = {name: value for name, value in step.arguments.items() if name not in form.drop}
     if form.use is None:
-        return msgspec.structs.replace(_bare(step), arguments=kept | form.fix)
+        return msgspec.structs.replace(_bare(step), arguments={**kept, **form.fix})
     # What the step returns is another action's now, and so is the way back.
     if step.expect is not None or any(_names(step.id, other) for other in plan.steps):
         return _deny("modify.output", step)
@@ -111,7 +113,8 @@ def _changed(step: Step, names: set[str], plan: Plan, catalogue: Mapping[str, Ma
 def _bare(step: Step) -> ProposedStep:
     """The step as it was proposed, without what the gate derives and derives anew."""
     fields = {name: getattr(step, name) for name in ProposedStep.__struct_fields__}
-    return ProposedStep(**fields | {"privileges": None, "irreversible": None})
+    fields |= {"privileges": None, "irreversible": None}
+    return ProposedStep(**fields)
 
 
 def _names(step: str, other: Step) -> bool:
@@ -130,7 +133,7 @@ def _taken(wanted: Invocation, arguments: Mapping[str, Json]) -> dict[str, Json]
 def _argument(template: Json) -> str | None:
     """The argument's name where a template is nothing but that argument."""
     match template:
-        case {"$argument": str(name)} if len(template) == 1:
+        case {"$argument": str(name), **rest} if not rest:
             return name
         case _:
             return None

@@ -1,8 +1,8 @@
 """From a proposal to a decided plan: the gate's steps around the pure decision.
 
-Every way in ends in ``judge``: a planner's proposal, an intent, an observation, a preview, a revision.  ``course`` goes on
-where rules modify the plan: each successor is judged by the same function, and the last one stands.  ``propose`` adds
-what has effects: the atomic reservation of budget and rate (8), the entries, and the stored plans.
+Every way in ends in ``judge``: a planner's proposal, an intent, an observation, a preview, a revision.  ``course``
+goes on where rules modify the plan: each successor is judged by the same function, and the last one stands.
+``propose`` adds what has effects: the atomic reservation of budget and rate (8), the entries, and the stored plans.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Policies: Cedar and the short form, compiled into one set, decided by one engine.
 
 Guarantees: nothing is allowed without a ``permit`` that matches; a ``forbid`` that matches wins; a confirmation
-asks, and a modification changes, only where a ``permit`` matches as well; any error of any policy denies; every forbid takes part in every
-decision; the order of files and rules does not matter.  Must never: read a file, or quote a value in a reason.
+asks, and a modification changes, only where a ``permit`` matches as well; any error of any policy denies; every
+forbid takes part in every decision; the order of files and rules does not matter.  Must never: read a file, or quote
+a value in a reason.
 
-Three values come out of one call, at times two (the numbers stand in the code): (1) the request's types are held
+Four values come out of one call, at times two (the numbers stand in the code): (1) the request's types are held
 again and its names must be canonical; (2) the facts that policies ask for are computed; (3) one Cedar call over
 all policies decides the plain cases; (4) where confirmations or modifications alone stand in the way, a second call
 asks whether a permit matches; (5) a form that the action does not have yet comes before any question about it;
@@ -189,7 +190,10 @@ def _answer(decision: Decision, code: str, rules: Iterable[CompiledRule], approv
 
 def _modified(rules: Iterable[CompiledRule]) -> PolicyAnswer:
     wanted = sorted((rule.id, rule.form) for rule in rules)
-    reasons = (Reason(decision=Decision.MODIFY, stage=7, code="policy.modified", rule=name, field=form) for name, form in wanted)
+    reasons = (
+        Reason(decision=Decision.MODIFY, stage=7, code="policy.modified", rule=name, field=form)
+        for name, form in wanted
+    )
     return PolicyAnswer(decision=Decision.MODIFY, reasons=tuple(reasons))
 
 

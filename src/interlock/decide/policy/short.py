@@ -102,7 +102,11 @@ def short_statements(file: str, text: str, *, actions: frozenset[str] | None = N
         except ValueError as error:
             named = re.search(r"`\$\.([a-z]+)|field `([^`]+)`", str(error))
             at = lines.get(named[1] or named[2], line) if named else line
-            hint = f"the keys are: {', '.join(Rule.__struct_encode_fields__)}" if named else "correct the rule or remove it"
+            hint = (
+                f"the keys are: {', '.join(Rule.__struct_encode_fields__)}"
+                if named
+                else "correct the rule or remove it"
+            )
             raise PolicyFileError("policy.rule", file, at, str(error), hint=hint) from None
         found.append(Statement(file=file, line=line, text=policy))
     return found
