@@ -125,7 +125,7 @@ def test_a_successor_that_is_no_plan_denies_the_original(make_world: Callable[..
     task = world.task()
     decided = world.harness.propose(task.id, proposal(task, world_step("s1", "n.a@1", arguments=NOTES)))
     assert (decided.status, decided.before) == (Status.DENIED, ())
-    assert {reason.code for reason in decided.verdict.reasons} >= {"resource.path"}
+    assert {reason.code for reason in decided.verdict.reasons} >= {"resource.path", "policy.modified"}
     assert len(world.harness.core.store.plans()) == 1
 
 

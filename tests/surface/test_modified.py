@@ -96,3 +96,15 @@ def test_a_plan_in_the_wanted_form_already_passes_as_it_is(place: Place) -> None
 def test_the_actions_page_names_the_forms(place: Place) -> None:
     assert find(place.folder).folder == place.folder
     assert "forms     set-aside, single" in place("actions", "show", "files.delete").out
+
+
+def test_a_long_value_that_was_taken_away_does_not_flood_the_page(place: Place) -> None:
+    place.write("policy/headers.yaml", "rules:\n  - {modify: http.post, with: no-headers, id: plain}\n")
+    toml = place.folder / "interlock.toml"
+    toml.write_text(toml.read_text().replace('groups = ["files"]', 'groups = ["files", "http"]'))
+    place.plan(("http.post@1", {"url": "https://known.example/", "headers": {"accept": "a" * 5000}}))
+    said = place("plan", "propose", str(place.folder / "plan.json"), "--goal", "tell them", "--json")
+    page = place("plan", "show", str(said.json["plan"])).out
+    assert said.json["status"] == "pending"
+    assert "5,013 characters" in " ".join(page.split())
+    assert page.count("a" * 40) < 10

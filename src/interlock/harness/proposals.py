@@ -143,7 +143,8 @@ class Proposals:
         )  # fmt: skip
         successor = self._judged(codec.encode(made), stamp, judged.evidence)
         if successor.plan is None:
-            return (dataclasses.replace(judged, verdict=successor.verdict),)
+            why = strictest([*successor.verdict.reasons, *judged.verdict.reasons])
+            return (dataclasses.replace(judged, verdict=why),)
         verdict = msgspec.structs.replace(judged.verdict, modified=codec.digest(successor.plan))
         return dataclasses.replace(judged, verdict=verdict), successor
 

@@ -36,6 +36,7 @@ from interlock.surface.cli.words import DOES
 
 _FIELD = re.compile(r"\{([A-Za-z0-9_]+)\}")
 _PRECEDENTS = 5
+_SHOWN = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +327,11 @@ def _reformed(old: Step, new: Step) -> Iterator[str]:
         yield f"{new.id} was {old.action} as proposed, and is {new.action} now"
     for name, value in old.arguments.items():
         if new.arguments.get(name) != value or name not in new.arguments:
-            yield f"{new.id} had the argument {name} as proposed: {_text(value)}"
+            yield f"{new.id} had the argument {name} as proposed: {_cut(_text(value))}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
 def _precedents(core: Core, row: PlanRow, left: list[_Seen], asked: set[str]) -> Iterator[view.Past]:
