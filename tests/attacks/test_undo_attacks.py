@@ -118,6 +118,16 @@ def test_the_manifests_own_inverse_of_an_approved_plan_runs_without_another_ques
     assert noted(world) == ["a", "removed"]
 
 
+def test_an_approval_lets_no_inverse_run_that_a_rule_wants_in_another_form(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    asks = ASK_WRITES + "  - {verify: note.remove, id: ask-too}\n  - {modify: note.remove, with: gently, id: gentle}\n"
+    world = make_world(extra=make_package(tmp_path), rules=asks)
+    digest = run(world, write("s0", "harmless.txt", "x"), note(world, "s1", "a"))
+    assert one(world.harness.rollback(digest)) == ("refused", "modify.late")
+    assert noted(world) == ["a"]
+
+
 def test_an_inverse_that_a_person_approves_counts_once_it_is_done(notes: World) -> None:
     (notes.files / "sub").mkdir()
     touch = {"argv": ["touch", "marker"], "directory": "sub"}

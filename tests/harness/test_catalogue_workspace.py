@@ -6,12 +6,15 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from tests.chaos.tally import make_package, manifest
 
+from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.label import Confidentiality
+from interlock.artifact.schema import schemas
 from interlock.harness import catalogue
 from interlock.harness.workspace import Workspace, approver_folder, find, load, state_folder
 
@@ -172,3 +175,12 @@ def test_the_built_in_actions_that_a_reviewer_should_look_at_are_these(folder: P
         "shell.run@1": ["actions.broad"],
         "tests.run@1": ["actions.pure_effect"],
     }
+
+
+def test_the_published_schema_admits_every_built_in_manifest() -> None:
+    schema = jsonschema.Draft202012Validator(json.loads(schemas()["manifest.v1.schema.json"]))
+    found = catalogue.builtin()
+    assert {name for name, one in found.items() if one.forms} >= {"files.delete@1", "files.write@1", "http.post@1"}
+    assert [name for name, one in found.items() if not schema.is_valid(codec.builtin(one))] == []
+    unknown = {**codec.builtin(found["files.delete@1"]), "transformations": {"x": {"run": "y"}}}  # type: ignore[dict-item]
+    assert not schema.is_valid(unknown)
