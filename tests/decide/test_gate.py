@@ -243,3 +243,9 @@ def test_the_context_digest_covers_what_was_known() -> None:
         evidence(**change).digest() for change in ({}, {"received": PRIVATE}, {"received": SECRET}, {"frozen": True})
     }
     assert len(digests) == 4
+
+
+def test_7_policy_leaves_no_request_without_its_answer() -> None:
+    asked = gate.ask(sealed(WRITE), evidence())
+    with pytest.raises(ValueError, match="one answer"):
+        gate.conclude(asked, (), evidence(), NOW)

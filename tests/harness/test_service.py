@@ -10,8 +10,10 @@ from tests.support.world import World, proposal, step, write
 from interlock.artifact import codec
 from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import Confidentiality
+from interlock.artifact.task import Budget
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
+from interlock.harness.proposals import Proposals
 from interlock.harness.running import Progress
 
 pytestmark = pytest.mark.sandbox
@@ -237,6 +239,19 @@ def test_a_plan_budget_is_used_up(world: World) -> None:
     verdicts = [world.harness.propose(task.id, raw).verdict for _ in range(task.budget.plans + 1)]
     assert [verdict.decision for verdict in verdicts[:-1]] == [Decision.ALLOW] * task.budget.plans
     assert "budget.plans" in {reason.code for reason in verdicts[-1].reasons}
+
+
+def test_a_batch_takes_of_budget_and_rate_what_one_after_the_other_would(make_world: Callable[..., World]) -> None:
+    world = make_world(extra="[limits]\nusesPerMinute = 3\n")
+    one, other = world.task(), world.task(budget=Budget(plans=1))
+    raw = {task.id: proposal(task, write("s1", "a.txt", "x")) for task in (one, other)}
+    order = [one.id, other.id, other.id, one.id, one.id]
+    decided = Proposals(world.harness.core, unattended=False).propose_all([(task, raw[task]) for task in order])
+    assert [found.status for found in decided] == [
+        Status.APPROVED, Status.APPROVED, Status.DENIED, Status.APPROVED, Status.DEFERRED,
+    ]  # fmt: skip
+    assert world.harness.core.store.task(one.id).spent.plans == 3
+    assert [plan.sequence for plan in world.harness.core.store.plans()] == [1, 2, 3, 4, 5]
 
 
 def test_a_planner_process_hands_in_a_plan_and_writes_an_answer(world: World) -> None:

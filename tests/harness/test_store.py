@@ -13,7 +13,8 @@ from interlock.artifact.errors import IntegrityError, InterlockError, StateError
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label
 from interlock.artifact.task import Budget
 from interlock.decide.life import Event, Status
-from interlock.harness.store import RATE_WINDOW_MS, Store
+from interlock.harness.rows import RATE_WINDOW_MS, Rate
+from interlock.harness.store import Store
 from support.rows import NOW, plan_row, task
 
 SECRET = Label(confidentiality=Confidentiality.RESTRICTED)
@@ -176,13 +177,12 @@ def test_labels_stay_with_resources_and_only_grow(store: Store, path: Path) -> N
 
 
 def test_rates_are_counted_in_windows(store: Store) -> None:
-    store.hit_rate("mail", NOW)
-    store.hit_rate("mail", NOW + 5)
-    assert store.rates_used(NOW + 5, 2) == {"mail": NOW + RATE_WINDOW_MS}
-    assert store.rates_used(NOW + 5, 3) == store.rates_used(NOW + RATE_WINDOW_MS, 2) == {}
-    store.hit_rate("mail", NOW + RATE_WINDOW_MS)
-    assert store.rates_used(NOW + RATE_WINDOW_MS, 1) == {"mail": NOW + 2 * RATE_WINDOW_MS}
-    assert store.rates_used(NOW + RATE_WINDOW_MS, 2) == {}
+    earlier, later = (Rate(name="mail", began=NOW + after, used=2) for after in (0, RATE_WINDOW_MS))
+    store.set_rates(earlier)
+    assert store.rates(earlier.until - 1) == {"mail": earlier}
+    assert store.rates(earlier.until) == {}
+    store.set_rates(later)
+    assert store.rates(earlier.until) == {"mail": later}
 
 
 def test_an_incident_is_closed_once(store: Store) -> None:

@@ -6,9 +6,10 @@ a decision can be replayed from its record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
@@ -24,7 +25,7 @@ class Policy(Protocol):
     @property
     def digest(self) -> str: ...
 
-    def evaluate(self, request: PolicyRequest) -> PolicyAnswer: ...
+    def evaluate_many(self, requests: Sequence[PolicyRequest]) -> tuple[PolicyAnswer, ...]: ...
 
 
 class PathLabel(Value, frozen=True, kw_only=True):
@@ -67,8 +68,7 @@ class Claim(Value, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one decision."""
 
     site: Site
@@ -79,11 +79,11 @@ class Evidence:
     loaded: frozenset[str]
     policy: Policy
     received: Label = CLEAN
-    spent: Budget = field(default_factory=lambda: Budget(**dict.fromkeys(Budget.__struct_fields__, 0)))
-    carried: Mapping[str, Label] = field(default_factory=dict[str, Label])
-    claims: Mapping[str, Claim] = field(default_factory=dict[str, Claim])
+    spent: Budget = Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
+    carried: Mapping[str, Label] = {}
+    claims: Mapping[str, Claim] = {}
     roles: tuple[str, ...] = ()
-    rates_until: Mapping[str, int] = field(default_factory=dict[str, int])
+    rates_until: Mapping[str, int] = {}
     unattended: bool = False
     frozen: bool = False
 

@@ -6,8 +6,9 @@ The numbers are the design's, and stand in reasons, documents and tests:
 7. policy, flow, trifecta, budget; then, by the harness, 8. reservation, 9. a person, 10. sealing.
 
 ``examine`` takes a planner's bytes through 1 and 2 and stamps a plan; ``decide`` takes a plan through 3 to 7;
-``recheck`` takes one step with its resolved values through the same checks right before it runs.  A reason
-never holds a value.  No reason at all is a denial.
+``recheck`` takes one step with its resolved values through the same checks right before it runs.  ``decide`` is
+``ask``, the policy's answers, and ``conclude``, so that whoever has many plans can ask policy about all at once.
+A reason never holds a value.  No reason at all is a denial.
 
 Where a rule modifies a step and nothing denies, the verdict is MODIFY whatever else would ask or wait: the plan as it
 is proposed never runs, and its successor (``interlock.decide.modify``) meets every check itself.
@@ -15,7 +16,8 @@ is proposed never runs, and its successor (``interlock.decide.modify``) meets ev
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -39,6 +41,7 @@ from interlock.decide.checks import (
 )
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, actual_view, check_flow, static_view
+from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.decide.references import Labelled
 from interlock.decide.structure import check_structure
 
@@ -88,32 +91,69 @@ def examine(raw: bytes, stamp: Stamp, evidence: Evidence) -> Examined:
     return Examined(plan, strictest([*found, Reason(decision=Decision.ALLOW, stage=2, code="structure.sound")]))
 
 
+@dataclass(frozen=True, slots=True)
+class AskedStep:
+    """What the checks without policy say of one step, and what policy is to be asked; no view where it has none."""
+
+    id: str
+    reasons: tuple[Reason, ...]
+    view: View | None = None
+    requests: tuple[PolicyRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan on its way through 3 to 7, before policy has answered; without ``steps`` it goes no further."""
+
+    plan: Plan
+    earlier: tuple[Reason, ...]
+    steps: tuple[AskedStep, ...] | None = None
+
+    @property
+    def requests(self) -> tuple[PolicyRequest, ...]:
+        """What policy is to be asked, in the plan's order."""
+        return tuple(request for step in self.steps or () for request in step.requests)
+
+
 def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = None) -> Verdict:
     """Steps 3 to 7 for a whole plan; ``earlier`` is what steps 1 and 2 said of it."""
+    asked = ask(plan, evidence, earlier)
+    return conclude(asked, evidence.policy.evaluate_many(asked.requests), evidence, now)
+
+
+def ask(plan: Plan, evidence: Evidence, earlier: Verdict | None = None) -> Asked:
+    """Steps 3 to 7 as far as they need no policy, no clock, and nothing that other plans use up."""
     found: list[Reason] = list(earlier.reasons) if earlier else []
-    approvals = 0
     # (3) Manifests; without them nothing else can be said.
     manifests = _manifests(plan, evidence, found)
     if manifests is None:
-        return _attended(strictest(found), evidence)
+        return Asked(plan, tuple(found))
     # (4)-(7) step by step, in the plan's order, with what earlier steps would have brought.
     outputs: dict[str, Label] = {}
     shapes: dict[str, Label] = {}
     before = evidence.received
-    views: list[View] = []
+    steps: list[AskedStep] = []
     for step, manifest in zip(plan.steps, manifests, strict=True):
         try:
             view = static_view(step, manifest, outputs, shapes, evidence)
         except ReferenceEvaluationError as error:
-            found.append(_deny(3, error.code, step=step.id))
+            steps.append(AskedStep(step.id, (_deny(3, error.code, step=step.id),)))
             continue
-        approvals = max(approvals, _decide_step(view, before, evidence, found))
+        steps.append(_ask_step(view, before, evidence))
         outputs[step.id], shapes[step.id] = view.output, view.guard
         before = join(before, view.output)
-        views.append(view)
-    found += check_plan_floor(plan, views, evidence, now)
-    found += check_budget(plan, views, evidence, now)
-    verdict = _concluded(found, approvals, plan.finished)
+    return Asked(plan, tuple(found), tuple(steps))
+
+
+def conclude(asked: Asked, answers: Sequence[PolicyAnswer], evidence: Evidence, now: int) -> Verdict:
+    """The verdict on a plan; ``answers`` are policy's to ``asked.requests``, in that order."""
+    if asked.steps is None:
+        return _attended(strictest(asked.earlier), evidence)
+    found = [*asked.earlier, *_answered(asked.steps, answers)]
+    views = [step.view for step in asked.steps if step.view is not None]
+    found += check_plan_floor(asked.plan, views, evidence, now)
+    found += check_budget(asked.plan, views, evidence, now)
+    verdict = _concluded(found, _approvals(answers), asked.plan.finished)
     if verdict.decision is Decision.DEFER:
         waits = [evidence.rates_until.get(view.manifest.rate, 0) for view in views]
         verdict = msgspec.structs.replace(verdict, until=max(waits))
@@ -129,9 +169,10 @@ def recheck(
         raise ReferenceEvaluationError("manifest.changed", f"the manifest of step {step.id} is not the approved one")
     validate(manifest, {name: argument.value for name, argument in arguments.items()})
     view = actual_view(step, manifest, arguments, guard, evidence)
-    found: list[Reason] = []
-    approvals = _decide_step(view, before, evidence, found)
-    return view, _attended(settled(_concluded(found, approvals)), evidence)
+    asked = _ask_step(view, before, evidence)
+    answers = evidence.policy.evaluate_many(asked.requests)
+    verdict = settled(_concluded(list(_answered([asked], answers)), _approvals(answers)))
+    return view, _attended(verdict, evidence)
 
 
 def settled(verdict: Verdict) -> Verdict:
@@ -185,19 +226,29 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
     return manifests if len(manifests) == len(plan.steps) else None
 
 
-def _decide_step(view: View, before: Label, evidence: Evidence, found: list[Reason]) -> int:
-    """Append the step's reasons; return how many approvals policy asks for."""
-    found += check_arguments(view)
-    found += check_scope(view, evidence)
-    found += check_floor(view, evidence)
+def _ask_step(view: View, before: Label, evidence: Evidence) -> AskedStep:
+    found = [*check_arguments(view), *check_scope(view, evidence), *check_floor(view, evidence)]
     # (6) What nobody can see into is raised.
     claim = evidence.claims.get(view.step.id)
     if view.manifest.broad and (claim is None or claim.opaque):
         found.append(Reason(decision=Decision.STEP_UP, stage=6, code="effects.opaque", step=view.step.id))
-    # (7) Flow, then policy; one request per resource, and every answer counts.
+    # (7) Flow, then policy: one request per resource, and every answer counts.
     found += check_flow(view, before, evidence)
-    answers = [evidence.policy.evaluate(request) for request in policy_requests(view, evidence)]
-    found += [msgspec.structs.replace(reason, step=view.step.id) for answer in answers for reason in answer.reasons]
+    return AskedStep(view.step.id, tuple(found), view, tuple(policy_requests(view, evidence)))
+
+
+def _answered(steps: Sequence[AskedStep], answers: Sequence[PolicyAnswer]) -> Iterator[Reason]:
+    """What checks and policy say, step by step; raises ``ValueError`` unless each request has its answer."""
+    if len(answers) != sum(len(step.requests) for step in steps):
+        raise ValueError("policy gives each request one answer")
+    waiting = iter(answers)
+    for step in steps:
+        yield from step.reasons
+        for answer in itertools.islice(waiting, len(step.requests)):
+            yield from (msgspec.structs.replace(reason, step=step.id) for reason in answer.reasons)
+
+
+def _approvals(answers: Sequence[PolicyAnswer]) -> int:
     return max((answer.approvals for answer in answers), default=0)
 
 

@@ -8,9 +8,9 @@ goes on where rules modify the plan: each successor is judged by the same functi
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import secrets
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,8 +28,9 @@ from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
+from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
-from interlock.harness.rows import PlanRow, TaskRow
+from interlock.harness.rows import PlanRow, Rate, TaskRow, charged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,6 @@ class Proposals:
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
         core = self._core
-        now = core.clock()
         return Evidence(
             site=core.site,
             task=row.task,
@@ -85,61 +85,52 @@ class Proposals:
             spent=row.spent,
             carried=core.store.carried(),
             roles=core.workspace.configuration.principal.roles,
-            rates_until=core.store.rates_used(now, core.site.limits.uses_per_minute),
+            rates_until=used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute),
             unattended=self._unattended or core.workspace.configuration.unattended,
             frozen=row.frozen,
         )
 
-    def judge(
-        self,
-        row: TaskRow,
-        raw: bytes,
-        *,
-        parent: PlanRow | None = None,
-        finished: tuple[str, ...] = (),
-        previewing: bool = False,
-        sequence: int | None = None,
-    ) -> Judged:
+    def judge(self, row: TaskRow, raw: bytes, *, previewing: bool = False) -> Judged:
         """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
-        core = self._core
-        evidence = self.evidence(row)
+        core, evidence = self._core, self.evidence(row)
         if previewing:
             every = frozenset(manifest.group for manifest in core.catalogue.values())
-            evidence = dataclasses.replace(evidence, loaded=every)
-        lifetime = core.workspace.configuration.approvals.lifetime_minutes * 60_000
-        stamp = gate.Stamp(
+            evidence = msgspec.structs.replace(evidence, loaded=every)
+        return self._judged(raw, self._stamp(row.task, core.store.next_sequence(), core.clock()), evidence)
+
+    def course(self, row: TaskRow, raw: bytes) -> list[Judged]:
+        """The judgement of a proposal, and of each plan that rules make of it; only the last one may run."""
+        return self._course(self.judge(row, raw), self._core.store.next_sequence() + 1)
+
+    def _course(self, first: Judged, sequence: int) -> list[Judged]:
+        """A judgement with its successors, which are numbered from ``sequence`` on."""
+        course = [first]
+        while (last := course[-1]).verdict.decision is Decision.MODIFY and last.plan is not None:
+            rounds = len(course) - 1
+            course[-1:] = self._modified(last, last.plan, rounds=rounds, sequence=sequence + rounds)
+        return course
+
+    def _stamp(
+        self, task: Task, sequence: int, now: int, parent: PlanRow | None = None, finished: tuple[str, ...] = ()
+    ) -> gate.Stamp:
+        lifetime = self._core.workspace.configuration.approvals.lifetime_minutes * 60_000
+        return gate.Stamp(
             id=f"plan-{secrets.token_hex(6)}",
             revision=parent.plan.revision + 1 if parent else 0,
             parent=parent.digest if parent else None,
-            sequence=core.store.next_sequence() if sequence is None else sequence,
+            sequence=sequence,
             finished=finished,
-            expires_at=min(core.clock() + lifetime, row.task.expires_at),
+            expires_at=min(now + lifetime, task.expires_at),
         )
-        return self._judged(raw, stamp, evidence)
 
-    def course(
-        self,
-        row: TaskRow,
-        raw: bytes,
-        *,
-        parent: PlanRow | None = None,
-        finished: tuple[str, ...] = (),
-        sequence: int | None = None,
-    ) -> list[Judged]:
-        """The judgement of a proposal, and of each plan that rules make of it; only the last one may run."""
-        course = [self.judge(row, raw, parent=parent, finished=finished, sequence=sequence)]
-        while (last := course[-1]).verdict.decision is Decision.MODIFY and last.plan is not None:
-            course[-1:] = self._modified(last, last.plan, rounds=len(course) - 1)
-        return course
-
-    def _modified(self, judged: Judged, plan: Plan, *, rounds: int) -> tuple[Judged, ...]:
+    def _modified(self, judged: Judged, plan: Plan, *, rounds: int, sequence: int) -> tuple[Judged, ...]:
         """The judgement with its successor; or alone, as a denial, where none can be made."""
         made = modify(plan, judged.verdict, judged.evidence.catalogue, rounds=rounds)
         if isinstance(made, Verdict):
             return (dataclasses.replace(judged, verdict=made),)
         stamp = gate.Stamp(
             id=f"plan-{secrets.token_hex(6)}", revision=plan.revision + 1, parent=made.parent,
-            sequence=plan.sequence + 1, finished=plan.finished, expires_at=plan.expires_at,
+            sequence=sequence, finished=plan.finished, expires_at=plan.expires_at,
         )  # fmt: skip
         successor = self._judged(codec.encode(made), stamp, judged.evidence)
         if successor.plan is None:
@@ -166,30 +157,43 @@ class Proposals:
     ) -> list[Decided]:
         """Several proposals in one durable commit: all are recorded, or none exists.
 
+        Policy is asked about all of them at once; then each is concluded with what those before it have taken.
         (I8) The entries are durable before the transaction that makes the plans visible is committed.
         """
-        store, rows = self._core.store, dict[str, TaskRow]()
+        core, store = self._core, self._core.store
         courses, entries, plans = list[list[tuple[Judged, Verdict]]](), list[Record](), list[PlanRow]()
         with store.transaction():
-            sequence = store.next_sequence()
-            for task_id, raw in proposals:
-                row = rows.get(task_id) or store.task(task_id)
-                course = list[tuple[Judged, Verdict]]()
-                for found in self.course(row, raw, parent=parent, finished=finished, sequence=sequence):
-                    sequence += found.plan is not None
-                    verdict, row = self._reserve(row, found)
-                    course.append((found, verdict))
-                rows[task_id] = row
-                courses.append(course)
+            known = {task_id: self.evidence(store.task(task_id)) for task_id in dict(proposals)}
+            tally = _Tally(core, known, core.clock())
+            heard = self._hear(proposals, tally, parent, finished)
+            answers = iter(core.policy.evaluate_many([request for one in heard for request in one.requests]))
+            for one in heard:
+                first = one.judged(answers, tally.evidence(one.task), tally.now)
+                course = self._course(first, tally.sequence)
+                tally.sequence += len(course) - 1
+                courses.append([(found, tally.reserve(found)) for found in course])
             decided = list[Decided]()
-            for course in courses:
-                *before, last = [self._settle(found, verdict, entries, plans) for found, verdict in course]
+            for settling in courses:
+                *before, last = [self._settle(found, verdict, entries, plans) for found, verdict in settling]
                 decided.append(dataclasses.replace(last, before=tuple(before)) if before else last)
-            for task_id, row in rows.items():
-                store.set_spent(task_id, row.spent)
+            tally.save()
             store.put_plan(*plans)
-            self._core.record_all(entries)
+            core.record_all(entries)
         return decided
+
+    def _hear(
+        self, proposals: Sequence[tuple[str, bytes]], tally: _Tally, parent: PlanRow | None, finished: tuple[str, ...]
+    ) -> list[_Heard]:
+        """(1)-(7) as far as policy and other proposals have no say in it; only what becomes a plan gets a number."""
+        heard = list[_Heard]()
+        for task_id, raw in proposals:
+            evidence = tally.evidence(task_id)
+            stamp = self._stamp(evidence.task, tally.sequence, tally.now, parent, finished)
+            found = gate.examine(raw, stamp, evidence)
+            asked = gate.ask(found.plan, evidence, found.verdict) if found.plan is not None else None
+            heard.append(_Heard(task=task_id, proposal=bytes_digest(raw), verdict=found.verdict, asked=asked))
+            tally.sequence += asked is not None
+        return heard
 
     def take_up(self, row: PlanRow) -> Status:
         """Decide anew on a deferred plan; its status then.  Raises ``StateError`` while it still has to wait."""
@@ -197,7 +201,7 @@ class Proposals:
         with core.store.transaction():
             evidence = self.evidence(core.store.task(row.task))
             fresh = self.reserved(evidence, plan)
-            waiting = dataclasses.replace(fresh, rates_until=evidence.rates_until)
+            waiting = msgspec.structs.replace(fresh, rates_until=evidence.rates_until)
             verdict = gate.settled(gate.decide(plan, waiting, core.clock()))
             if verdict.decision is Decision.DEFER:
                 raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
@@ -212,7 +216,8 @@ class Proposals:
         """The evidence without what this plan itself has reserved, to decide on it again."""
         amounts = worst_case(plan, self._core.catalogue)
         spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
-        return dataclasses.replace(evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until={})
+        left = msgspec.structs.replace(evidence.spent, **spent)
+        return msgspec.structs.replace(evidence, spent=left, rates_until={})
 
     def decision(self, judged: Judged, digest: str | None, verdict: Verdict, context: str) -> Record:
         """The entry of a decision: its payload is the signed receipt."""
@@ -259,20 +264,71 @@ class Proposals:
         )
         return Decided(verdict=verdict, digest=digest, status=status)
 
-    def _reserve(self, row: TaskRow, judged: Judged) -> tuple[Verdict, TaskRow]:
-        """(8) Budget and rate, atomically, and the task with it; what will not run takes but the plan's own count."""
-        core, plan = self._core, judged.plan
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """A proposal as far as it was judged without policy; what was no plan is judged already."""
+
+    task: str
+    proposal: str
+    verdict: Verdict
+    asked: gate.Asked | None
+
+    @property
+    def requests(self) -> tuple[PolicyRequest, ...]:
+        return self.asked.requests if self.asked else ()
+
+    def judged(self, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
+        """The decision; takes its own answers from all those of the batch."""
+        plan, verdict = None, self.verdict
+        if self.asked is not None:
+            own = list(itertools.islice(answers, len(self.requests)))
+            plan, verdict = self.asked.plan, gate.conclude(self.asked, own, evidence, now)
+        return Judged(proposal=self.proposal, plan=plan, verdict=verdict, evidence=evidence)
+
+
+class _Tally:
+    """(8) What the proposals of one batch have taken so far, at the moment ``now``: of their tasks, and of rates."""
+
+    def __init__(self, core: Core, evidence: dict[str, Evidence], now: int) -> None:
+        self.now = now
+        self.sequence = core.store.next_sequence()
+        self._core = core
+        self._evidence = evidence
+        self._rates = core.store.rates(now)
+
+    def evidence(self, task: str) -> Evidence:
+        """What is known after the proposals before."""
+        used = used_up(self._rates, self._core.site.limits.uses_per_minute)
+        return msgspec.structs.replace(self._evidence[task], rates_until=used)
+
+    def reserve(self, judged: Judged) -> Verdict:
+        """Budget and rate, and the task with it; what will not run takes but the plan's own count."""
+        core, plan, held = self._core, judged.plan, self._evidence[judged.evidence.task.id]
         taken = plan if judged.verdict.decision not in {Decision.DENY, Decision.MODIFY} else None
         amounts = worst_case(taken, core.catalogue) if taken is not None else {}
         try:
-            spent = row.charged({"plans": 1, **amounts})
+            spent = charged(held.spent, {"plans": 1, **amounts}, held.task.budget)
         except StateError as error:
             reason = Reason(decision=Decision.DENY, stage=8, code=error.code)
-            return strictest([reason, *judged.verdict.reasons]), row
-        rates = Counter(core.catalogue[step.action].rate for step in (taken.steps if taken is not None else ()))
-        for rate, uses in rates.items():
-            core.store.hit_rate(rate, core.clock(), uses)
-        return judged.verdict, msgspec.structs.replace(row, spent=spent)
+            return strictest([reason, *judged.verdict.reasons])
+        for step in taken.steps if taken is not None else ():
+            name = core.catalogue[step.action].rate
+            rate = self._rates.get(name, Rate(name=name, began=self.now, used=0))
+            self._rates[name] = msgspec.structs.replace(rate, used=rate.used + 1)
+        self._evidence[held.task.id] = msgspec.structs.replace(held, spent=spent)
+        return judged.verdict
+
+    def save(self) -> None:
+        """Write it into the caller's transaction."""
+        for task, evidence in self._evidence.items():
+            self._core.store.set_spent(task, evidence.spent)
+        self._core.store.set_rates(*self._rates.values())
+
+
+def used_up(rates: Mapping[str, Rate], most: int) -> dict[str, int]:
+    """The rate classes with ``most`` uses in their present window, and when that ends."""
+    return {name: rate.until for name, rate in rates.items() if rate.used >= most}
 
 
 def revoke(core: Core, digest: str, reason: str, *, code: str) -> Status:

@@ -22,6 +22,7 @@ from interlock.artifact.verdict import Verdict
 from interlock.decide.life import Status
 from interlock.decide.references import Labelled
 
+RATE_WINDOW_MS = 60_000
 T = TypeVar("T")
 
 _cached = functools.lru_cache(maxsize=512)(codec.decode_canonical)  # Keyed by bytes and type.
@@ -48,13 +49,18 @@ class TaskRow(Row, frozen=True, kw_only=True):
     frozen: bool
     answer: str | None
 
-    def charged(self, amounts: Mapping[str, int]) -> Budget:
-        """What will have been spent with these amounts; raises ``StateError`` over the budget."""
-        spent = {name: getattr(self.spent, name) + amount for name, amount in amounts.items()}
-        over = [name for name in amounts if amounts[name] > 0 and spent[name] > getattr(self.task.budget, name)]
-        if over:
-            raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
-        return msgspec.structs.replace(self.spent, **{name: max(0, value) for name, value in spent.items()})
+
+class Rate(Row, frozen=True, kw_only=True):
+    """The uses of one rate class since its present window of ``RATE_WINDOW_MS`` began."""
+
+    name: str
+    began: int
+    used: int
+
+    @property
+    def until(self) -> int:
+        """When the window ends."""
+        return self.began + RATE_WINDOW_MS
 
 
 class PlanRow(Row, frozen=True, kw_only=True):
@@ -134,6 +140,15 @@ class IncidentRow(Row, frozen=True, kw_only=True):
     detail: str
     closed_by: str
     reason: str
+
+
+def charged(spent: Budget, amounts: Mapping[str, int], budget: Budget) -> Budget:
+    """What will have been spent with these amounts; raises ``StateError`` over the budget."""
+    after = {name: getattr(spent, name) + amount for name, amount in amounts.items()}
+    over = [name for name in amounts if amounts[name] > 0 and after[name] > getattr(budget, name)]
+    if over:
+        raise StateError(f"budget.{over[0]}", f"the task's budget of {over[0]} is used up")
+    return msgspec.structs.replace(spent, **{name: max(0, value) for name, value in after.items()})
 
 
 def nothing_spent() -> Budget:

@@ -7,7 +7,6 @@ releases the secrets, and only then lets a step process start.  Everything that 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -133,7 +132,7 @@ class Run:
         arguments = {name: evaluate(value, environment) for name, value in step.arguments.items()}
         before = join_all([self._evidence.received, *(output.label for output in self._outputs.values())])
         # What earlier steps have written carries labels that were not known when the run began.
-        self._evidence = dataclasses.replace(self._evidence, carried=self._core.store.carried())
+        self._evidence = msgspec.structs.replace(self._evidence, carried=self._core.store.carried())
         view, verdict = gate.recheck(step, arguments, shape.label, before, self._evidence)
         self._admissible(step, verdict)
         return Resolved(

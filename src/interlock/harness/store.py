@@ -21,10 +21,21 @@ from interlock.artifact.errors import IntegrityError, StateError
 from interlock.artifact.label import CLEAN, Label, join
 from interlock.artifact.task import Budget, Task
 from interlock.decide.life import Event, Status, transition
-from interlock.harness.rows import ApprovalRow, ClaimRow, IncidentRow, PlanRow, Row, TaskRow, nothing_spent, read
+from interlock.harness.rows import (
+    RATE_WINDOW_MS,
+    ApprovalRow,
+    ClaimRow,
+    IncidentRow,
+    PlanRow,
+    Rate,
+    Row,
+    TaskRow,
+    charged,
+    nothing_spent,
+    read,
+)
 
 _PREFIX = 4
-RATE_WINDOW_MS = 60_000
 R = TypeVar("R", bound=Row)
 
 _SCHEMA = """
@@ -161,7 +172,8 @@ class Store:
     def spend(self, task_id: str, **amounts: int) -> Budget:
         """Add to what the task has used, atomically (gate step 8); raises ``StateError`` over the budget."""
         with self.transaction():
-            budget = self.task(task_id).charged(amounts)
+            row = self.task(task_id)
+            budget = charged(row.spent, amounts, row.task.budget)
             self.set_spent(task_id, budget)
         return budget
 
@@ -322,22 +334,16 @@ class Store:
             db.execute("INSERT OR REPLACE INTO carried (key, label) VALUES (?, ?)", (key, codec.encode(joined)))
             self._carry_changed = True
 
-    def hit_rate(self, rate: str, at: int, uses: int = 1) -> None:
-        """Count uses of a rate class in its present window of ``RATE_WINDOW_MS``."""
-        with self.transaction() as db:
-            db.execute(
-                "INSERT INTO rate (class, began, used) VALUES (?1, ?2, ?4) ON CONFLICT (class) DO UPDATE SET"
-                " used = CASE WHEN began + ?3 > ?2 THEN used + ?4 ELSE ?4 END,"
-                " began = CASE WHEN began + ?3 > ?2 THEN began ELSE ?2 END",
-                (rate, at, RATE_WINDOW_MS, uses),
-            )
+    def rates(self, now: int) -> dict[str, Rate]:
+        """The rate classes whose present window has not ended, by name."""
+        sql = "SELECT class AS name, began, used FROM rate WHERE began + ? > ?"
+        return {rate.name: rate for rate in self._all(Rate, sql, RATE_WINDOW_MS, now)}
 
-    def rates_used(self, now: int, most: int) -> dict[str, int]:
-        """The classes with ``most`` uses in their present window, and when that window ends."""
-        with self._lock:
-            sql = "SELECT class, began FROM rate WHERE used >= ? AND began + ? > ?"
-            rows = self._db.execute(sql, (most, RATE_WINDOW_MS, now))
-            return {str(row[0]): int(row[1]) + RATE_WINDOW_MS for row in rows}
+    def set_rates(self, *rates: Rate) -> None:
+        """Say how far rate classes are used; the caller has read them in the same transaction."""
+        with self.transaction() as db:
+            sql = "INSERT OR REPLACE INTO rate (class, began, used) VALUES (?, ?, ?)"
+            db.executemany(sql, map(msgspec.structs.astuple, rates))
 
     # ---- incidents
 
