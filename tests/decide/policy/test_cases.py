@@ -88,4 +88,4 @@ def test_the_context_has_the_schema_s_types() -> None:
     policies = compile_policies({"all.cedar": text}, {}, home=HOME)
     asked = policies._ask(asking(host="a.test:443", scope={"a": "b"}, roles=["r"], destinations=["d"]))
     assert isinstance(asked, tuple)
-    assert cedarpy.is_authorized(asked[1], policies._all, NO_ENTITIES, SCHEMA).allowed
+    assert cedarpy.is_authorized(asked[1].request, policies._all.policies, NO_ENTITIES, SCHEMA).allowed

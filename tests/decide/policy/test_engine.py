@@ -1,9 +1,13 @@
 """The engine: three values, their precedence, what is explained, what the digest covers."""
 
+import cedarpy
 import pytest
 
 from interlock.artifact.verdict import Decision
-from interlock.decide.policy import PolicyFileError, compile_policies, engine
+from interlock.decide.policy import PolicyFileError, compile_policies
+from interlock.decide.policy.cedar import LONGEST_CALL, Call, Cedar
+from interlock.decide.policy.compiler import compile_rule
+from interlock.decide.policy.source import Statement
 from support.asking import asking, cedar, said, short
 
 ALLOW = '@id("ok") permit (principal, action, resource);'
@@ -134,15 +138,34 @@ def test_what_is_remembered_is_remembered_under_every_name_that_a_policy_tells_a
     assert [policies.evaluate(one).decision.value for one in (asked, *others)] == ["ALLOW", "DENY", "ALLOW", "DENY"]
 
 
-def test_requests_that_differ_in_nothing_that_policies_ask_are_decided_once_and_large_ones_are_not_kept() -> None:
+def test_requests_that_differ_in_nothing_that_policies_ask_are_asked_about_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     policies = short("  - {allow: files.*, path: ./**, id: own}")
-    for number in range(8):
-        assert policies.evaluate(asking(path=f"/home/u/web/{number}")).decision is Decision.ALLOW
-    assert policies._remembered.cache_info()[:2] == (7, 1)
-    asks = cedar('@id("d") permit (principal, action, resource) when { context.destinations.contains("a") };')
-    large = asking(destinations=["a", "b" * engine.MAX_REMEMBERED])
-    assert [asks.evaluate(large).decision for _ in range(2)] == [Decision.ALLOW] * 2
-    assert asks._remembered.cache_info().currsize == 0
+    first = policies.evaluate(asking(path="/home/u/web/0"))
+    monkeypatch.setattr(cedarpy, "is_authorized_batch", None)
+    assert policies.evaluate_many([asking(path=f"/home/u/web/{number}") for number in range(8)]) == (first,) * 8
+    assert said(policies.evaluate(asking(path="/home/u/other"))) == ("DENY", "policy.error")
+
+
+def test_cedar_answers_in_order_and_keeps_a_bounded_number_of_bounded_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = compile_rule(
+        Statement(file="f", line=1, text='@id("d") permit (principal, action, resource) when { context.cost < 2 };'),
+        home="/h", root="",
+    )  # fmt: skip
+    batches: list[int] = []
+    ask = cedarpy.is_authorized_batch
+    monkeypatch.setattr(
+        cedarpy, "is_authorized_batch", lambda asked, *rest: batches.append(len(asked)) or ask(asked, *rest)
+    )
+    engine, calls = Cedar([rule], most=2), [Call("", "read", "", f'{{"cost": {number}}}') for number in range(4)]
+    order = [calls[0], calls[2], calls[1], calls[0]]
+    assert [one.allowed for one in engine.says(order[:2])] == [True, False]
+    assert [one.allowed for one in engine.says(order)] == [True, False, True, True]
+    assert [one.allowed for one in engine.says(order)] == [True, False, True, True]
+    large = Call("", "read", "", '{"cost": 1}' + " " * LONGEST_CALL)
+    assert [engine.says([large])[0].rules for _ in range(2)] == [("d",)] * 2
+    assert batches == [2, 1, 3, 1, 1]
 
 
 def test_a_rule_is_explained_by_its_place_and_its_owner() -> None:

@@ -11,30 +11,30 @@ all policies decides the plain cases; (4) where confirmations or modifications a
 asks whether a permit matches; (5) a form that the action does not have yet comes before any question about it;
 (6) confirmations not yet given ask; unattended, what would ask is denied.
 
-Cedar is a pure function, so its result is remembered under all that it is given.  Names of principals and resources
-are among that only where a policy tells them apart, hence most requests differ in facts that matter or not at all.
+Cedar's answers are remembered under all that it is given (``cedar``).  Names of principals and resources are among
+that only where a policy tells them apart, hence most requests differ in facts that matter or not at all.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-import cedarpy
 import msgspec
 
 from interlock.artifact.verdict import Decision, Reason
-from interlock.decide.policy.compiler import CompiledRule, compile_rule, policy_handle
+from interlock.decide.policy.cedar import Call, Cedar, Said
+from interlock.decide.policy.compiler import CompiledRule, compile_rule
 from interlock.decide.policy.patterns import Facts
 from interlock.decide.policy.request import PolicyAnswer, PolicyRequest, RuleOrigin, endpoint, objection
-from interlock.decide.policy.schema import MAX_RULES, NO_ENTITIES, TEXT
+from interlock.decide.policy.schema import MAX_RULES, TEXT
 from interlock.decide.policy.short import short_statements
 from interlock.decide.policy.source import PolicyFileError, Statement, cedar_statements
 
-Asked: TypeAlias = tuple[PolicyRequest, dict[str, object]]
-MAX_REMEMBERED = 2048  # Bytes of one call.
+Asked: TypeAlias = tuple[PolicyRequest, Call]
+Fact: TypeAlias = Callable[[PolicyRequest], object]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(PolicyRequest, strict=True)
 
@@ -73,11 +73,12 @@ class PolicySet:
         self._rules = rules
         self._facts = facts
         self._statements = statements
-        self._asks = frozenset(name for rule in rules.values() for name in rule.asks)
+        makers: dict[str, Fact] = {**_MADE, "matched": self._matched}
+        asks = {name for rule in rules.values() for name in rule.asks}
+        self._made = {name: makers.get(name) or operator.attrgetter(name) for name in asks}
         self._tells = frozenset(name for rule in rules.values() for name in rule.tells)
-        self._all = policy_handle(rules.values())
-        self._remembered = functools.lru_cache(maxsize=4096)(_evaluated)
-        self._permits = policy_handle(rule for rule in rules.values() if rule.effect == "permit")
+        self._all = Cedar(rules.values())
+        self._permits = Cedar(rule for rule in rules.values() if rule.effect == "permit")
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -94,15 +95,16 @@ class PolicySet:
 
     def evaluate(self, request: PolicyRequest) -> PolicyAnswer:
         """Decide one request; never raises for what a request holds."""
-        try:
-            asked = self._ask(request)
-            return self._answer(*asked) if isinstance(asked, tuple) else asked
-        except Exception:  # noqa: BLE001 - whatever the engine cannot do is a denial (I7)
-            return _deny("policy.error")
+        return self.evaluate_many((request,))[0]
 
     def evaluate_many(self, requests: Sequence[PolicyRequest]) -> tuple[PolicyAnswer, ...]:
         """Decide each request by itself; answers stand in the order of the requests."""
-        return tuple(map(self.evaluate, requests))
+        try:
+            asked = [self._ask(request) for request in requests]
+            said = iter(self._all.says([one[1] for one in asked if isinstance(one, tuple)]))
+            return tuple(self._answer(*one, next(said)) if isinstance(one, tuple) else one for one in asked)
+        except Exception:  # noqa: BLE001 - whatever the engine cannot do is a denial (I7), of that request alone
+            return tuple(map(self.evaluate, requests)) if len(requests) > 1 else (_deny("policy.error"),)
 
     def _ask(self, request: PolicyRequest) -> Asked | PolicyAnswer:
         # (1) A caller can build the value with any types; then names must be canonical.
@@ -115,43 +117,31 @@ class PolicySet:
             return _deny("policy.resource_not_canonical", field=field)
         principal = checked.principal if "principal" in self._tells else ""
         resource = f"{checked.kind}:{checked.resource}" if "resource" in self._tells else ""
-        return checked, {
-            "principal": {"type": "Principal", "id": principal},
-            "action": {"type": "Action", "id": checked.effect.value},
-            "resource": {"type": "Resource", "id": resource},
-            "context": self._context(checked),
-        }
+        return checked, Call(principal, checked.effect.value, resource, self._context(checked))
 
     def _context(self, request: PolicyRequest) -> str:
         # (2) The facts of the schema, in its types, as far as some policy asks for them.
-        file, end_point = (request.kind == kind and not request.open for kind in ("file", "endpoint"))
-        host, port = endpoint(request.resource) if end_point else ("", 0)
-        scope = [text for key, value in request.scope.items() for text in (key, f"{key}={value}")]
-        matched = self._facts.of_destinations(request.destinations)
-        if file:
-            matched |= self._facts.of_path(
-                request.resource, folder=request.recursive or request.access in {"write", "delete"}
-            )
-        made: dict[str, object] = {
-            "host": host, "port": port, "data": request.confidentiality.rank, "scope": scope,
-            "matched": sorted(matched),
-        }  # fmt: skip
-        asked = {name: made[name] if name in made else getattr(request, name) for name in self._asks}
-        return _encoder.encode(asked).decode()
+        return _encoder.encode({name: make(request) for name, make in self._made.items()}).decode()
 
-    def _answer(self, request: PolicyRequest, call: dict[str, object]) -> PolicyAnswer:
-        # (3) One call over all policies: an error denies, a plain forbid denies, a permit alone allows.
-        result = self._decide(call, self._all)
-        matched = [self._rules[name] for name in result.diagnostics.reasons]
+    def _matched(self, request: PolicyRequest) -> list[str]:
+        matched = self._facts.of_destinations(request.destinations)
+        if request.kind == "file" and not request.open:
+            folder = request.recursive or request.access in {"write", "delete"}
+            matched |= self._facts.of_path(request.resource, folder=folder)
+        return sorted(matched)
+
+    def _answer(self, request: PolicyRequest, call: Call, said: Said) -> PolicyAnswer:
+        # (3) What Cedar says over all policies: an error denies, a plain forbid denies, a permit alone allows.
+        matched = [self._rules[name] for name in said.rules]
         denials = [rule for rule in matched if rule.effect == "forbid"]
-        if result.diagnostics.errors or not matched:
-            return _deny("policy.error" if result.diagnostics.errors else "policy.no_permit")
+        if said.errors or not matched:
+            return _deny("policy.error" if said.errors else "policy.no_permit")
         if denials:
             return _answer(Decision.DENY, "policy.denied", denials)
-        if result.allowed:
+        if said.allowed:
             return _permitted(request, matched, ())
         # (4) Only confirmations and modifications stand in the way: is there a permit behind them?
-        behind = self._decide(call, self._permits)
+        [behind] = self._permits.says([call])
         if not behind.allowed:
             return _deny("policy.no_permit")
         # (5) What would be asked about does not run as it is, so nobody is asked about it.
@@ -161,19 +151,24 @@ class PolicySet:
         # (6) Those that persons have not lifted ask; tier 1 only tells the tiers of evidence.
         asking = [rule for rule in matched if rule.approvals > request.approvals]
         if not asking:
-            return _permitted(request, [self._rules[name] for name in behind.diagnostics.reasons], matched)
+            return _permitted(request, [self._rules[name] for name in behind.rules], matched)
         if request.unattended:
             return _answer(Decision.DENY, "policy.unattended", asking)
         return _answer(Decision.STEP_UP, "policy.confirm", asking, max(rule.approvals for rule in asking))
 
-    def _decide(self, call: dict[str, object], policies: cedarpy.PolicySet) -> cedarpy.AuthzResult:
-        key = _encoder.encode(call)
-        return (self._remembered if len(key) <= MAX_REMEMBERED else _evaluated)(key, policies)
+
+def _end_point(request: PolicyRequest) -> tuple[str, int]:
+    known = request.kind == "endpoint" and not request.open
+    return endpoint(request.resource) if known else ("", 0)
 
 
-def _evaluated(call: bytes, policies: cedarpy.PolicySet) -> cedarpy.AuthzResult:
-    request: dict[str, object] = msgspec.json.decode(call)
-    return cedarpy.is_authorized(request, policies, NO_ENTITIES)  # pyright: ignore[reportUnknownMemberType]
+# Facts that are not fields of a request.
+_MADE: Mapping[str, Fact] = {
+    "host": lambda request: _end_point(request)[0],
+    "port": lambda request: _end_point(request)[1],
+    "data": lambda request: request.confidentiality.rank,
+    "scope": lambda request: [text for key, value in request.scope.items() for text in (key, f"{key}={value}")],
+}
 
 
 def _permitted(request: PolicyRequest, permits: Iterable[CompiledRule], lifted: Iterable[CompiledRule]) -> PolicyAnswer:

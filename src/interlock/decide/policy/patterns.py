@@ -23,6 +23,7 @@ from collections.abc import Iterable
 
 from interlock.decide.policy.schema import MAX_PATTERN
 
+_SLASH = re.compile("/")
 _KIND = re.compile(r"((?:touches )?(?:path|destinations)) (.+)\Z", re.DOTALL)
 _NO_WILDCARD = re.compile(r"[?\[\]{}\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 _SEGMENT_END = r"(?=/|\Z)"
@@ -52,7 +53,7 @@ class Facts:
     def of_path(self, path: str, *, folder: bool) -> set[str]:
         """The facts true of a canonical path; with ``folder`` also of what lies below it."""
         names: set[str] = set()
-        for end in (*(place for place, char in enumerate(path) if char == "/"), len(path)):
+        for end in (*(slash.start() for slash in _SLASH.finditer(path)), len(path)):
             if path[:end] in self._below:
                 facts, tests = self._below[path[:end]]
                 hits = match.groups() if (match := tests.match(path, end)) else ()
