@@ -7,6 +7,7 @@ once, hence its constant nonce; wrapping keys use random ones.  The commitment i
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +24,7 @@ MAX_PAYLOAD = 8 << 20
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _ONCE = bytes(NONCE_BYTES)
+_RANDOM = SALT_BYTES + KEY_BYTES  # What each record takes for itself alone.
 
 
 class Sealed(Value, frozen=True, kw_only=True):
@@ -35,13 +37,21 @@ class Sealed(Value, frozen=True, kw_only=True):
     key: bytes
 
 
-def seal(draft: Entry, payload: bytes) -> Sealed:
+def seal_all(records: Iterable[tuple[Entry, bytes]]) -> list[Sealed]:
     """Salt, commit and encrypt; raises ``CodecError`` or ``StateError`` for what could not be read back."""
+    drafts = list(records)
+    random = os.urandom(len(drafts) * _RANDOM)
+    return [
+        _seal(draft, payload, random[at : at + _RANDOM])
+        for at, (draft, payload) in zip(range(0, len(random), _RANDOM), drafts, strict=True)
+    ]
+
+
+def _seal(draft: Entry, payload: bytes, random: bytes) -> Sealed:
     if len(payload) > MAX_PAYLOAD:
         raise StateError("ledger.payload_size", f"{len(payload)} bytes, allowed are {MAX_PAYLOAD}")
     if draft.commitment:
         raise StateError("ledger.draft", "a draft's commitment is the ledger's to fill in")
-    random = os.urandom(SALT_BYTES + KEY_BYTES)
     salt, key = random[:SALT_BYTES], random[SALT_BYTES:]
     entry = entries.seal(draft, salt, payload)
     commitment = bytes.fromhex(entry.commitment)

@@ -102,7 +102,7 @@ class Ledger:
         Raises ``CodecError`` or ``StateError`` for records or a disk that cannot take them, ``IntegrityError``
         where the stored log was tampered with; nothing is added then.
         """
-        batch = _Batch([payloads.seal(entry, payload) for entry, payload in records])
+        batch = _Batch(payloads.seal_all(records))
         return self._submit(batch) if batch.records else []
 
     def erase(self, task: str, at: int, index: int | None = None) -> int:
@@ -111,7 +111,7 @@ class Ledger:
             raise StateError("ledger.erase_task", f"entry {index} belongs to another task")
         subject = "*" if index is None else str(index)
         draft = Entry(kind="erase", at=at, task=task, subject=subject)
-        batch = _Batch([payloads.seal(draft, b"")], lambda tables: tables.erase(task, index))
+        batch = _Batch(payloads.seal_all([(draft, b"")]), lambda tables: tables.erase(task, index))
         [done] = self._submit(batch)
         with self._commit_lock, storage_faults():
             self._writer.forget_deleted()
