@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.judging import HOME, PRIVATE, ROOT, SECRET, SITE, TASK, UNTRUSTED, codes, evidence, judge, step
 
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, join
@@ -12,8 +14,8 @@ from interlock.artifact.resources import canonical_host, canonical_path, inside
 from interlock.artifact.verdict import Decision
 from interlock.decide.evidence import PathLabel
 from interlock.decide.flow import literal_label
-from interlock.decide.globs import matches
-from interlock.decide.secrets import secret_shaped
+from interlock.decide.globs import matches, matches_any
+from interlock.decide.secrets import CREDENTIAL_PATHS, secret_shaped
 
 SEND = {"url": "https://known.example/", "body": "hello"}
 REF = {"$ref": "s1.output.text"}
@@ -212,6 +214,16 @@ def test_inside_means_the_folder_or_below() -> None:
 )  # fmt: skip
 def test_globs_are_exact(glob: str, path: str, hit: bool) -> None:
     assert matches(glob, path, "/base") is hit
+
+
+NAMES = st.sampled_from(["a", "b.pem", ".netrc", "id_rsa.pub", ".ssh", "credentials"])
+GLOBS = st.lists(NAMES | st.sampled_from(["*", "**", "*.pem", "id_*"]), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(GLOBS | st.sampled_from(CREDENTIAL_PATHS)).map(tuple), st.lists(NAMES, min_size=1, max_size=4))
+def test_one_of_many_globs_matches_where_one_alone_does(globs: tuple[str, ...], segments: list[str]) -> None:
+    path = "/" + "/".join(segments)
+    assert matches_any(globs, path, "/a") == any(matches(glob, path, "/a") for glob in globs)
 
 
 def test_content_of_a_credentials_shape() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from interlock.artifact.codec import Json
 from interlock.artifact.plan import Compensation, ForEach, Proposal, ProposedStep
 from interlock.artifact.verdict import Decision, Reason
+from interlock.decide import wording
 from interlock.decide.structure import check_structure, embedded_plan, suspicious
 from interlock.decide.wording import redefinitions
 
@@ -199,3 +201,17 @@ def test_reading_takes_time_linear_in_the_text(text: str) -> None:
     started = time.process_time()
     suspicious(text)
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("pattern", [one for pair in wording._PAIRS for one in pair], ids=str)
+@settings(deadline=None)
+@given(data=st.data())
+def test_no_pattern_for_plans_is_found_without_a_mark(pattern: re.Pattern[str], data: st.DataObject) -> None:
+    assert wording._MARK.search(data.draw(st.from_regex(pattern)))
+
+
+@pytest.mark.parametrize("rule", wording._RULES)
+@settings(deadline=None)
+@given(data=st.data())
+def test_what_a_rule_finds_all_rules_together_find(rule: str, data: st.DataObject) -> None:
+    assert wording._ANY_RULE.search(data.draw(st.from_regex(wording._RULES[rule])))

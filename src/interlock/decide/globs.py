@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 
 
 def matches(glob: str, path: str, base: str) -> bool:
@@ -16,12 +17,22 @@ def matches(glob: str, path: str, base: str) -> bool:
 
 
 def matches_any(globs: tuple[str, ...], path: str, base: str) -> bool:
-    """Whether one of the globs matches; no glob matches nothing."""
-    return _any(globs, base).match(path) is not None
+    """Whether one of the globs matches the canonical path; no glob matches nothing."""
+    last, whole = _any(globs, base)
+    return last.match(path, path.rfind("/")) is not None or whole.match(path) is not None
 
 
 @functools.lru_cache(maxsize=64)
-def _any(globs: tuple[str, ...], base: str) -> re.Pattern[str]:
+def _any(globs: tuple[str, ...], base: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """One pattern for the last segment, from its slash on, which is all that ``**/NAME`` asks for; one for the rest."""
+    names = tuple(
+        glob for glob in globs if glob.startswith("**/") and "/" not in (name := glob[3:]) and "**" not in name
+    )
+    rest = tuple(glob for glob in globs if glob not in names)
+    return _joined([glob[3:] for glob in names], "/"), _joined(rest, base)
+
+
+def _joined(globs: Iterable[str], base: str) -> re.Pattern[str]:
     return re.compile("|".join(_compiled(glob, base).pattern for glob in globs) or "(?!)", re.DOTALL)
 
 

@@ -116,6 +116,8 @@ def _compiled(block: str) -> re.Pattern[str]:
 
 
 _RULES = {rule: _compiled(block) for rule, block in _REDEFINITIONS.items()}
+_ANY_RULE = re.compile("|".join(pattern.pattern for pattern in _RULES.values()))
+_MARK = re.compile("[:=<]")  # No pattern for plans is found without one.
 
 _ESCAPED = re.compile(r"\\{1,8}u([0-9a-f]{4})", re.IGNORECASE)
 _BREAK = re.compile(r"\\{1,8}[ntr]")
@@ -142,11 +144,13 @@ def redefinitions(text: str) -> tuple[str, ...]:
 
 
 def _poses(plain: str) -> bool:
-    return any(one.search(plain) and other.search(plain) for one, other in _PAIRS)
+    return _MARK.search(plain) is not None and any(one.search(plain) and other.search(plain) for one, other in _PAIRS)
 
 
 def _rules(plain: str) -> tuple[str, ...]:
     words = _WORDS.sub(" ", plain).strip()
+    if not _ANY_RULE.search(words):
+        return ()
     return tuple(rule for rule, pattern in _RULES.items() if pattern.search(words))
 
 
