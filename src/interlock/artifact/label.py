@@ -69,7 +69,7 @@ def join(*labels: Label) -> Label:
 
 def join_all(labels: Iterable[Label]) -> Label:
     """As ``join``, over an iterable."""
-    found = list({*labels} - {CLEAN})
+    found = [label for label in labels if label != CLEAN]
     match found:
         case []:
             return CLEAN

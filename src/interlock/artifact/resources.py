@@ -11,6 +11,7 @@ A resource whose name depends on a value that is not known yet is *open*; it is 
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Collection, Mapping
@@ -88,14 +89,21 @@ def inside(path: str, folder: str) -> bool:
 def _extract(
     resource: Resource, known: Mapping[str, Json], named: Collection[str], root: str, home: str
 ) -> tuple[Touched, ...]:
-    fields: list[str] = _FIELD.findall(resource.name)
-    if any(field not in named for field in fields):
+    fields = _template(resource.name)[1::2]
+    if not all(field in named for field in fields):
         return ()  # An optional argument that the step does not have.
-    if any(field not in known for field in fields):
+    if not all(field in known for field in fields):
         return (_touched(resource, resource.name, is_open=True),)
     value = known[fields[0]] if len(fields) == 1 else None
-    several = [{fields[0]: item} for item in value] if isinstance(value, list) else [known]
-    return tuple(_one(resource, chosen, root, home) for chosen in several)
+    if isinstance(value, list):
+        return tuple(_one(resource, {fields[0]: item}, root, home) for item in value)
+    return (_one(resource, known, root, home),)
+
+
+@functools.lru_cache(maxsize=1024)
+def _template(text: str) -> tuple[str, ...]:
+    """Plain text and the names of fields, by turns."""
+    return tuple(_FIELD.split(text))
 
 
 def _touched(resource: Resource, name: str, *, is_open: bool = False) -> Touched:
@@ -104,7 +112,9 @@ def _touched(resource: Resource, name: str, *, is_open: bool = False) -> Touched
 
 
 def _one(resource: Resource, arguments: Mapping[str, Json], root: str, home: str) -> Touched:
-    filled = _FIELD.sub(lambda match: str(arguments[match.group(1)]), resource.name)
+    parts = list(_template(resource.name))
+    parts[1::2] = [str(arguments[field]) for field in parts[1::2]]
+    filled = "".join(parts)
     match resource.kind:
         case "file":
             name = canonical_path(filled, root=root, home=home)

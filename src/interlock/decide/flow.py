@@ -11,7 +11,8 @@ to the goal or to a value that the principal supplied.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Role
@@ -31,8 +32,7 @@ _STAGE = 7
 _RESTRICTED = Label(confidentiality=Confidentiality.RESTRICTED, sources=("credential-file",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """One step as the gate sees it; ``values`` holds the arguments whose value is known."""
 
     step: Step

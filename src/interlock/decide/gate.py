@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -57,8 +56,7 @@ class Stamp(Value, frozen=True, kw_only=True):
     expires_at: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """A plan, or the verdict that says why there is none."""
 
     plan: Plan | None
@@ -91,8 +89,7 @@ def examine(raw: bytes, stamp: Stamp, evidence: Evidence) -> Examined:
     return Examined(plan, strictest([*found, Reason(decision=Decision.ALLOW, stage=2, code="structure.sound")]))
 
 
-@dataclass(frozen=True, slots=True)
-class AskedStep:
+class AskedStep(msgspec.Struct, frozen=True):
     """What the checks without policy say of one step, and what policy is to be asked; no view where it has none."""
 
     id: str
@@ -101,8 +98,7 @@ class AskedStep:
     requests: tuple[PolicyRequest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A plan on its way through 3 to 7, before policy has answered; without ``steps`` it goes no further."""
 
     plan: Plan
@@ -198,8 +194,7 @@ def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Ste
         found.append(_deny(3, "privileges.differ", step=step.id, field="privileges"))
     if step.irreversible is not None and step.irreversible != irreversible:
         found.append(_deny(3, "irreversible.differs", step=step.id, field="irreversible"))
-    fields = {name: getattr(step, name) for name in ProposedStep.__struct_fields__}
-    fields |= {"privileges": derived, "irreversible": irreversible}
+    fields = msgspec.structs.asdict(step) | {"privileges": derived, "irreversible": irreversible}
     return Step(**fields, manifest=evidence.digests[step.action])
 
 

@@ -112,7 +112,7 @@ def evaluate_shape(step: Step, env: Environment, *, skipped: Mapping[str, Label]
 def static_shape(step: Step, labels: Mapping[str, Label], shapes: Mapping[str, Label], literal: LiteralLabel) -> Label:
     """At least the label of the step's shape; ``shapes`` are the static ones of the steps before it."""
     guards = ([] if step.when is None else [step.when]) + ([step.for_each.items] if step.for_each else [])
-    inherited = [shapes[one] for one in requires(step) if one in shapes]
+    inherited = [shapes[one] for one in requires(step) if one in shapes] if shapes else []
     return join_all([*inherited, *(static_label(guard, labels, None, literal) for guard in guards)])
 
 
