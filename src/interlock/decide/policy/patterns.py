@@ -19,14 +19,30 @@ No wildcard is reconsidered once it is decided, so that no glob can make matchin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from interlock.decide.policy.schema import MAX_PATTERN
 
 _SLASH = re.compile("/")
 _KIND = re.compile(r"((?:touches )?(?:path|destinations)) (.+)\Z", re.DOTALL)
 _NO_WILDCARD = re.compile(r"[?\[\]{}\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_TO_LAST = "(?>.*(?=/))"
 _SEGMENT_END = r"(?=/|\Z)"
+
+
+class _Tests:
+    """Facts that are tested at one place of a path, all by one pattern."""
+
+    def __init__(self, tests: Mapping[str, str]) -> None:
+        self.facts = tuple(tests)
+        self._pattern = re.compile("".join(f"(?:(?={test})())?" for test in tests.values()), re.DOTALL)
+
+    def hits(self, path: str, place: int) -> list[str]:
+        """Those that hold from there on."""
+        match = self._pattern.match(path, place)
+        if match is None or match.lastindex is None:
+            return []
+        return [fact for fact, hit in zip(self.facts, match.groups(), strict=True) if hit is not None]
 
 
 class Facts:
@@ -34,33 +50,36 @@ class Facts:
 
     def __init__(self, facts: Iterable[str], *, home: str, root: str) -> None:
         self._destinations: list[tuple[str, re.Pattern[str]]] = []
-        below: dict[str, dict[str, str]] = {}
+        below: dict[str, dict[str, str]] = {}  # By fixed folder, then fact: what is tested from the folder's end on,
+        last: dict[str, dict[str, str]] = {}  # or from the last slash on, where a glob asks for nothing between.
         for fact in sorted(facts):
             found = _KIND.match(fact)
             if not found:
                 raise ValueError("a pattern fact is: path GLOB, destinations GLOB…, or the same after 'touches '")
             if found[1].endswith("path"):
                 fixed, wild = absolute(found[2], home=home, root=root)
-                below.setdefault(fixed, {})[fact] = wild
+                tests = last if wild.startswith(_TO_LAST) else below
+                tests.setdefault(fixed, {})[fact] = wild.removeprefix(_TO_LAST)
             else:
                 globs = "|".join(map(_destination, found[2].split(" ")))
                 self._destinations.append((fact, re.compile(globs, re.DOTALL)))
-        self._below = {
-            fixed: (tuple(wild), re.compile("".join(f"(?:(?={test})())?" for test in wild.values()), re.DOTALL))
-            for fixed, wild in below.items()
-        }
+        self._below = {fixed: _Tests(tests) for fixed, tests in below.items()}
+        self._last = {fixed: _Tests(tests) for fixed, tests in last.items()}
 
     def of_path(self, path: str, *, folder: bool) -> set[str]:
         """The facts true of a canonical path; with ``folder`` also of what lies below it."""
         names: set[str] = set()
-        for end in (*(slash.start() for slash in _SLASH.finditer(path)), len(path)):
-            if path[:end] in self._below:
-                facts, tests = self._below[path[:end]]
-                hits = match.groups() if (match := tests.match(path, end)) else ()
-                names.update(fact for fact, hit in zip(facts, hits, strict=True) if hit is not None)
+        slashes = [slash.start() for slash in _SLASH.finditer(path)]
+        for end in (*slashes, len(path)):
+            fixed = path[:end]
+            if fixed in self._below:
+                names.update(self._below[fixed].hits(path, end))
+            if fixed in self._last and end <= slashes[-1]:
+                names.update(self._last[fixed].hits(path, slashes[-1]))
         if folder:
             inside = path.rstrip("/") + "/"
-            kept = [facts for fixed, (facts, _) in self._below.items() if fixed and f"{fixed}/".startswith(inside)]
+            fixed_tests = (*self._below.items(), *self._last.items())
+            kept = [tests.facts for fixed, tests in fixed_tests if fixed and f"{fixed}/".startswith(inside)]
             names.update(fact for facts in kept for fact in facts if fact.startswith("touches "))
         return names
 
@@ -102,7 +121,7 @@ def _rest(segments: list[str]) -> str:
         return first + r"\Z"
     middle = "".join(rf"(?>(?:/[^/]+)*?{chunk})" for chunk in rest[:-1] if chunk)
     if len(chunks[-1]) == 1:
-        return rf"{first}{middle}(?>.*(?=/)){rest[-1]}\Z"  # The last segment is where the last slash is.
+        return rf"{first}{middle}{_TO_LAST}{rest[-1]}\Z"  # The last segment is where the last slash is.
     return first + middle + (rf"(?:/[^/]+)*{rest[-1]}\Z" if rest[-1] else r"(?:/.*)?\Z")
 
 
