@@ -22,6 +22,8 @@ class ArgumentError(InterlockError):
 def is_literal(value: Json) -> bool:
     """Whether a value is a literal: no object in it has a key that starts with ``$``.  Gate and step ask this alike."""
     match value:
+        case str():
+            return True
         case Mapping():
             return all(not key.startswith("$") and is_literal(item) for key, item in value.items())
         case list() | tuple():

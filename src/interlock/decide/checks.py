@@ -184,7 +184,8 @@ def _own(resource: Touched, manifest: Manifest, evidence: Evidence) -> bool:
     if not reading and _OPERATORS.search(resource.name):
         return True  # Another workspace's files below these roots.
     listing = reading and (manifest.driver.name, manifest.driver.operation) == ("files", "list")
-    return any(inside(resource.name, own) or (not listing and inside(own, resource.name)) for own in evidence.site.own)
+    below = resource.name.rstrip("/") + "/"
+    return any(inside(resource.name, own) or (not listing and own.startswith(below)) for own in evidence.site.own)
 
 
 def _protected(resource: Touched, evidence: Evidence) -> bool:
