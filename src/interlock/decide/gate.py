@@ -194,7 +194,8 @@ def _stamped(step: ProposedStep, evidence: Evidence, found: list[Reason]) -> Ste
         found.append(_deny(3, "privileges.differ", step=step.id, field="privileges"))
     if step.irreversible is not None and step.irreversible != irreversible:
         found.append(_deny(3, "irreversible.differs", step=step.id, field="irreversible"))
-    fields = msgspec.structs.asdict(step) | {"privileges": derived, "irreversible": irreversible}
+    fields = {name: getattr(step, name) for name in ProposedStep.__struct_fields__}
+    fields |= {"privileges": derived, "irreversible": irreversible}
     return Step(**fields, manifest=evidence.digests[step.action])
 
 
