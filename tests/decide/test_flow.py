@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.judging import HOME, PRIVATE, ROOT, SECRET, SITE, TASK, UNTRUSTED, codes, evidence, judge, step
 
@@ -220,6 +220,7 @@ NAMES = st.sampled_from(["a", "b.pem", ".netrc", "id_rsa.pub", ".ssh", "credenti
 GLOBS = st.lists(NAMES | st.sampled_from(["*", "**", "*.pem", "id_*"]), min_size=1, max_size=4).map("/".join)
 
 
+@settings(deadline=None)
 @given(st.lists(GLOBS | st.sampled_from(CREDENTIAL_PATHS)).map(tuple), st.lists(NAMES, min_size=1, max_size=4))
 def test_one_of_many_globs_matches_where_one_alone_does(globs: tuple[str, ...], segments: list[str]) -> None:
     path = "/" + "/".join(segments)

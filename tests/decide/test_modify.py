@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import msgspec
@@ -273,7 +272,7 @@ def test_a_denial_of_another_step_or_tier_wins_as_well_and_no_permit_is_a_denial
 def test_unattended_a_change_is_made_and_only_what_would_still_ask_is_denied() -> None:
     facts = known(rule("send", "draft") + "  - {verify: send, id: ask}\n", unattended=True)
     assert judge(SENDING, known=facts).decision is Decision.MODIFY
-    assert judge(SENDING, known=dataclasses.replace(facts, frozen=True)).decision is Decision.DENY
+    assert judge(SENDING, known=msgspec.structs.replace(facts, frozen=True)).decision is Decision.DENY
 
 
 def test_what_is_finished_is_not_changed_any_more() -> None:

@@ -103,6 +103,17 @@ def test_each_plan_is_counted_and_only_the_one_that_may_run_reserves(aside: Worl
     assert (spent.plans, spent.steps) == (2, 2)
 
 
+def test_in_a_batch_every_plan_has_a_number_of_its_own_and_successors_come_last(aside: World) -> None:
+    task = aside.task()
+    raws = [proposal(task, step) for step in (delete("s1", "a.txt"), write("s1", "b.txt", "x"), delete("s1", "c.txt"))]
+    decided = aside.harness.propose_all(task.id, raws)
+    assert [found.status for found in decided] == [Status.APPROVED] * 3
+    core = aside.harness.core
+    assert [core.store.plan(found.digest or "").sequence for found in decided] == [4, 2, 5]
+    assert [plan.sequence for plan in core.store.plans()] == [1, 2, 3, 4, 5]
+    assert core.store.task(task.id).spent.plans == 5
+
+
 def test_a_planner_learns_codes_and_field_names_and_goes_on_with_the_new_plan(
     aside: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
