@@ -11,8 +11,9 @@ from hypothesis import settings
 from tests.support.world import World
 
 # No example is stored, so that a checkout need not be writable; in CI the same examples are drawn each time.
-settings.register_profile("local", database=None)
-settings.register_profile("ci", database=None, derandomize=True)
+# No example has a deadline, because no test asserts a wall-clock time.
+settings.register_profile("local", database=None, deadline=None)
+settings.register_profile("ci", database=None, deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
