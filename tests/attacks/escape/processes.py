@@ -77,7 +77,7 @@ PROCESSES: dict[str, Attempt] = {
     "signal the whole group": any_user("os.kill(0, 0) is None"),
     "signal everybody": any_user("os.kill(-1, 0) is None"),
     "see another's scheduling": any_user('call("sched_getscheduler", T["pid"]) >= 0'),
-    "change another's priority": any_user('call("setpriority", 0, T["spare"], 1) == 0'),
+    "change another's priority": any_user('call("setpriority", 0, T["spare"], 19) == 0'),
     "change another's processors": any_user('os.sched_setaffinity(T["spare"], os.sched_getaffinity(0)) is None'),
     "see another's limits": any_user('resource.prlimit(T["pid"], resource.RLIMIT_NOFILE)'),
     "change another's limits": any_user('resource.prlimit(T["spare"], resource.RLIMIT_CORE, (0, 0)) is not None'),
