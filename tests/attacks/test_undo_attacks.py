@@ -258,3 +258,19 @@ def test_a_snapshot_restores_what_its_own_step_touched_alone(world: World) -> No
     world.harness.core.store.settle(first, "s1", 0, "done", before=other.before, after=other.after)
     assert one(world.harness.rollback(first)) == ("refused", "undo.roots")
     assert (world.files / "victim.txt").read_text() == "new"
+
+
+def test_a_step_that_was_refused_after_its_snapshot_has_nothing_to_undo(world: World) -> None:
+    for name in ("real", "there"):
+        (world.files / name).mkdir()
+    (world.files / "real" / "b.txt").write_text("b")
+    (world.files / "link").symlink_to(world.files / "real")
+    task = world.task()
+    through = {"source": "link/b.txt", "destination": "there/b.txt"}
+    steps = (write("s1", "a.txt", "x"), step("s2", "files.copy@1", arguments=through))
+    digest = world.harness.propose(task.id, proposal(task, *steps)).digest or ""
+    assert world.harness.execute(digest) is Status.HALTED
+    snapshots = [entry.subject for entry in world.harness.core.ledger.entries() if entry.kind == "snapshot"]
+    assert f"{digest}/s2/0" in snapshots
+    assert [one.state for one in world.harness.rollback(digest)] == ["nothing to undo", "undone"]
+    assert not (world.files / "a.txt").exists()

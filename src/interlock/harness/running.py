@@ -197,8 +197,7 @@ class Run:
             if paths and result.started:
                 self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
         except InterlockError as error:
-            self._settle(resolved, self._without(resolved, result), error.code, b"null", resolved.view.output)
-            return False
+            result = dataclasses.replace(result, ok=False, code=error.code, output=b"null")
         return self._conclude(resolved, shape, result)
 
     def _without(self, resolved: Resolved, result: Result) -> str:
@@ -227,6 +226,8 @@ class Run:
     def _conclude(self, resolved: Resolved, shape: Shape, result: Result) -> bool:
         if not result.ok:
             state = self._without(resolved, result)
+            if not result.started:  # Nothing happened, so there is nothing to put back.
+                self._core.store.settle(self._row.digest, resolved.step.id, resolved.iteration, "claimed", before=None)
             self._settle(resolved, state, result.code, result.output, resolved.view.output)
             return False
         output = labelled_output(result.output, resolved.view.output)

@@ -297,7 +297,7 @@ class Store:
         except sqlite3.IntegrityError:
             raise StateError("claim.taken", f"step {step} iteration {iteration} was started before") from None
 
-    def settle(self, plan: str, step: str, iteration: int, state: str, **columns: bytes | str) -> None:
+    def settle(self, plan: str, step: str, iteration: int, state: str, **columns: bytes | str | None) -> None:
         """Say what became of a claim."""
         with self.transaction() as db:
             for column, value in {"state": state, **columns}.items():
