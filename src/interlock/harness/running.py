@@ -7,6 +7,7 @@ releases the secrets, and only then lets a step process start.  Everything that 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
