@@ -160,9 +160,13 @@ def _destroyed(view: View) -> tuple[Touched, ...]:
 
 
 def _recursive(view: View) -> bool:
-    """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is."""
-    given = "recursive" in view.step.arguments and view.values.get("recursive") is not False
-    return given and bool(_destroyed(view))
+    """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is.
+
+    Its manifest says so; of the driver for files it is known that a move keeps all, and that a deletion is told.
+    """
+    asked = "recursive" in view.step.arguments and view.values.get("recursive") is not False
+    declared = view.manifest.driver.name != "files" and any(resource.recursive for resource in _destroyed(view))
+    return declared or (asked and bool(_destroyed(view)))
 
 
 def _times(view: View) -> int:
