@@ -12,8 +12,9 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -41,12 +42,13 @@ from interlock.harness.session import Act, Asker, Outcome, Parts, Session, resul
 from interlock.harness.stepping import Stepper
 from interlock.harness.supervisor import Supervisor
 from interlock.harness.undo import Undo, Undone
-from interlock.harness.watch import Watch
+from interlock.harness.watch import Incident, Watch
 from interlock.harness.workspace import Workspace
 
 _QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
 _ENDED = frozenset({Status.DENIED, Status.DONE, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK})
 _UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
+_HELPERS = frozenset({"gateway", "proxy", "notifier"})
 _WITHOUT_EFFECT = frozenset({"skipped", "failed", "undone"})
 TASK_LIFETIME_MS = 7 * 24 * 3600 * 1000
 
@@ -77,8 +79,11 @@ class Harness:
             self.core.record("unsafe", "", name, b"", code=name)
         config = workspace.configuration
         self._seen: set[int] = set()
+        self._busy: list[str] = []
+        self._telling: list[threading.Thread] = []
         self.supervisor = Supervisor(on_violation=self._violation, unsafe_reduced=unsafe_reduced)
-        self.watch = Watch(self.core, Alerts(self.core, self.supervisor).alert)
+        alerts = Alerts(self.core, self.supervisor, self._report)
+        self.watch = Watch(self.core, alerts.alert)
         declared = {
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
@@ -104,6 +109,8 @@ class Harness:
 
     def close(self) -> None:
         """End every child and close the state."""
+        for thread in self._telling:
+            thread.join()
         self._gateway.shutdown()
         self._egress.shutdown()
         self.supervisor.close()
@@ -158,15 +165,18 @@ class Harness:
         parent: str = "",
     ) -> Outcome:
         """Run a planner process on a task; its proposals go through the gate, ``act`` may carry out what passed."""
-        return self._session(task_id, strategy, ask, act).plan(handed, parent)
+        with self._working(task_id):
+            return self._session(task_id, strategy, ask, act).plan(handed, parent)
 
     def answer(self, task_id: str, strategy: str, digest: str) -> Outcome:
         """Let a planner write the unverified answer from what a plan's steps returned."""
-        return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
+        with self._working(task_id):
+            return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
 
     def drill(self, task_id: str, source: bytes) -> tuple[Outcome, str]:
         """Play a planner that was taken over: ``source`` runs where its code would; what it tried is an incident."""
-        return self._session(task_id, "file", _nobody, lambda _: ()).drill(source)
+        with self._working(task_id):
+            return self._session(task_id, "file", _nobody, lambda _: ()).drill(source)
 
     def results(self, digest: str) -> tuple[Result, ...]:
         """What became of a plan's steps."""
@@ -190,7 +200,8 @@ class Harness:
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
         """One read through the gate."""
-        return self._observer.observe(task_id, action, arguments)
+        with self._working(task_id):
+            return self._observer.observe(task_id, action, arguments)
 
     # ---- deciding
 
@@ -199,7 +210,8 @@ class Harness:
         row = self.core.store.plan(digest)
         if row.status is not Status.PENDING:
             return codec.decode(row.previews, tuple[Preview, ...], limit=MAX_FRAME, data=True) if row.previews else ()
-        found = self._observer.previews(row)
+        with self._working(row.task):
+            found = self._observer.previews(row)
         with self.core.store.transaction():
             if codec.encode(found) != row.previews:
                 self.core.store.void_approvals(row.digest)  # They were about what was shown before.
@@ -219,7 +231,8 @@ class Harness:
         row = self.core.store.plan(digest)
         if row.status is Status.DEFERRED:
             self._proposals.take_up(row)
-        return self._execution.execute(digest, on_event)
+        with self._working(row.task):
+            return self._execution.execute(digest, on_event)
 
     def halt(self, digest: str | None, reason: str) -> list[str]:
         """Stop a running plan, or all of them, before their next step."""
@@ -267,7 +280,9 @@ class Harness:
 
     def rollback(self, digest: str) -> tuple[Undone, ...]:
         """Take back exactly what a plan did."""
-        return self._undo.rollback(self.core.store.plan(digest).digest)
+        row = self.core.store.plan(digest)
+        with self._working(row.task):
+            return self._undo.rollback(row.digest)
 
     def close_incident(self, number: int, by: str, reason: str) -> None:
         """A person closes an incident and, with the last one, unfreezes the task."""
@@ -304,15 +319,46 @@ class Harness:
         return Session(parts, task_id, strategy)
 
     def _violation(self, violation: Violation) -> None:
-        """The kernel saw a forbidden call: on record before the caller is refused; its session makes it an incident.
+        """The kernel saw a forbidden call: on record before the caller is refused.
 
-        A child's first call is enough here, so that a flood of them cannot fill the ledger.
+        Who serves a planner, an executor or a step makes it an incident; a helper's is one at once, for each task
+        that is worked for.  A child's first call is enough here, so that a flood of them cannot fill the ledger.
         """
-        if violation.pid not in self._seen:
-            self._seen.add(violation.pid)
-            if violation.role == "step":
-                os.kill(violation.pid, signal.SIGKILL)  # It is held in its call, so the number is still its own.
-            self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
+        if violation.pid in self._seen:
+            return
+        self._seen.add(violation.pid)
+        tasks = tuple(dict.fromkeys(self._busy)) or ("",)
+        self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
+        self.core.store.see(violation.role, tasks, violation.syscall)
+        if violation.role in _HELPERS:
+            self._helper_violated(violation, tasks)
+        if violation.pid > 0 and violation.role in {"step", *_HELPERS}:
+            os.kill(violation.pid, signal.SIGKILL)  # It is held in its call, so the number is still its own.
+
+    def _report(self, incident: Incident) -> int:
+        return self.watch.report(incident)
+
+    def _helper_violated(self, violation: Violation, tasks: tuple[str, ...]) -> None:
+        """Note it now; alert in a thread, as this one must go on for an alert to be delivered."""
+        key = self.core.workspace.configuration.model.key_secret
+        held = {"gateway": frozenset({key} - {""}), "proxy": self._egress.held}.get(violation.role, frozenset())
+        for task in tasks:
+            incident = Incident(
+                code="separation.syscall", role=violation.role, task=task, detail=violation.syscall,
+                secrets=tuple(sorted(held)),
+            )  # fmt: skip
+            self.watch.note(incident)
+            self._telling.append(threading.Thread(target=self.watch.tell, args=(incident,)))
+            self._telling[-1].start()
+
+    @contextmanager
+    def _working(self, task: str) -> Generator[None]:
+        """Say for which task the children work meanwhile."""
+        self._busy.append(task)
+        try:
+            yield
+        finally:
+            self._busy.remove(task)
 
 
 def reproposed(row: PlanRow) -> bytes:
