@@ -41,7 +41,7 @@ from interlock.harness.sandbox.profiles import Violation
 from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
 from interlock.harness.stepping import Stepper
 from interlock.harness.supervisor import Supervisor
-from interlock.harness.undo import Undo, Undone
+from interlock.harness.undo import NOTHING_SAID, Undo, Undone, Word
 from interlock.harness.watch import Incident, Watch
 from interlock.harness.workspace import Workspace
 
@@ -278,11 +278,11 @@ class Harness:
         started = {claim.state for claim in self.core.store.claims(revision.digest)} - _WITHOUT_EFFECT
         return bool(started) or revision.status not in _ENDED
 
-    def rollback(self, digest: str) -> tuple[Undone, ...]:
-        """Take back exactly what a plan did."""
+    def rollback(self, digest: str, word: Word = NOTHING_SAID) -> tuple[Undone, ...]:
+        """Take back exactly what a plan did; ``word`` says what became of an inverse action that was cut off."""
         row = self.core.store.plan(digest)
         with self._working(row.task):
-            return self._undo.rollback(row.digest)
+            return self._undo.rollback(row.digest, word)
 
     def close_incident(self, number: int, by: str, reason: str) -> None:
         """A person closes an incident and, with the last one, unfreezes the task."""
