@@ -23,7 +23,7 @@ from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
 from interlock.artifact.frames import MAX_FRAME
-from interlock.artifact.plan import Plan, Proposal, ProposedStep
+from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Labelled
@@ -32,6 +32,7 @@ from interlock.harness.approvals import Approvals
 from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
+from interlock.harness.facts import facts
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
 from interlock.harness.proposals import Decided, Proposals, revoke
@@ -47,7 +48,6 @@ from interlock.harness.workspace import Workspace
 
 _QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
 _ENDED = frozenset({Status.DENIED, Status.DONE, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK})
-_UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
 _HELPERS = frozenset({"gateway", "proxy", "notifier"})
 _WITHOUT_EFFECT = frozenset({"skipped", "failed", "undone"})
 TASK_LIFETIME_MS = 7 * 24 * 3600 * 1000
@@ -257,7 +257,8 @@ class Harness:
     def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
         """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.
 
-        ``resolved`` says of each step whose outcome is unknown what a person found out: ``happened`` or ``not``.
+        ``resolved`` says of each step, or ``STEP/ITERATION``, whose outcome is unknown what a person found out:
+        ``happened`` or ``not``.  The iterations of a loop that have happened are facts too.
         """
         with self._execution.alone(digest):
             row = self.core.store.plan(digest)
@@ -269,7 +270,7 @@ class Harness:
                     "resume.revision_exists", f"its revision {standing.digest[:12]} is {standing.status.value}",
                     hint=f"go on with that one, or run: interlock revoke {standing.digest[:12]}",
                 )  # fmt: skip
-            finished = self._finished(row, resolved)
+            finished = facts(row.plan, self.core.store.claims(row.digest), resolved, self._repeats)
             self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
             return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
 
@@ -288,28 +289,9 @@ class Harness:
         """A person closes an incident and, with the last one, unfreezes the task."""
         self.watch.close(number, by, reason)
 
-    def _finished(self, row: PlanRow, resolved: Mapping[str, str]) -> tuple[str, ...]:
-        """The steps that count as done: a skipped one does not, its condition is asked again."""
-        done = list(row.plan.finished)
-        order = [step.id for step in row.plan.steps]
-        claims = self.core.store.claims(row.digest)
-        reached = max((order.index(claim.step) for claim in claims), default=-1)
-        for step in row.plan.steps:
-            states = {claim.state for claim in claims if claim.step == step.id}
-            # A loop is complete only where the plan went on to another step, and nothing of it was taken back.
-            complete = states == {"done"} and (step.for_each is None or order.index(step.id) < reached)
-            partly = "done" in states and not complete
-            manifest = self.core.catalogue.get(step.action)
-            doubtful = bool(states & _UNKNOWN) or (partly and not (manifest and repeatable(manifest)))
-            word = resolved.get(step.id)
-            if doubtful and word not in {"happened", "not"}:
-                raise StateError(
-                    "resume.unknown", f"it is unknown whether step {step.id} happened, or how much of it",
-                    hint=f"find out, then add --happened {step.id}, or --not-happened {step.id} to run all of it again",
-                )  # fmt: skip
-            if complete or (doubtful and word == "happened"):
-                done.append(step.id)
-        return tuple(dict.fromkeys(done))
+    def _repeats(self, step: Step) -> bool:
+        manifest = self.core.catalogue.get(step.action)
+        return manifest is not None and repeatable(manifest)
 
     def _session(self, task_id: str, strategy: str, ask: Asker, act: Act) -> Session:
         parts = Parts(

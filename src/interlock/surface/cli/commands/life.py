@@ -73,7 +73,9 @@ def _said(happened: tuple[str, ...], missing: tuple[str, ...]) -> dict[str, str]
 
 @click.command(cls=Leaf)
 @click.argument("plan")
-@click.option("--happened", multiple=True, metavar="STEP", help="A step of unknown outcome that did happen.")
+@click.option(
+    "--happened", multiple=True, metavar="STEP", help="A step, or STEP/ITERATION, of unknown outcome that did happen."
+)
 @click.option("--not-happened", "missing", multiple=True, metavar="STEP", help="One that did not.")
 @reduced
 def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], unsafe: bool) -> int:
