@@ -1,10 +1,10 @@
 """Unfolding: the one order in which a plan's (step, iteration) pairs may start, as an immutable state machine.
 
 Steps come in the plan's order, one at a time; a parent's finished steps, and iterations, count as done.  Before a
-step starts, its *shape* is found from values (``when``, ``for_each``) by ``evaluate_shape`` and told to the machine; then each
-iteration is admitted and completed.  Nothing else moves it: what is admitted is a prefix of the unique unfolding
-(I3), each pair at most once (I4), and every other request raises ``StateError`` (``unfolding.not_next``).  The
-machine does no I/O; the same plan and the same calls give the same state, so a ledger's entries replay it.
+step starts, its *shape* is found from values (``when``, ``for_each``) by ``evaluate_shape`` and told to the machine;
+then each iteration is admitted and completed.  Nothing else moves it: what is admitted is a prefix of the unique
+unfolding (I3), each pair at most once (I4), and every other request raises ``StateError`` (``unfolding.not_next``).
+The machine does no I/O; the same plan and the same calls give the same state, so a ledger's entries replay it.
 
 >>> def advance(run: Unfolding, shape: Shape) -> Unfolding:
 ...     match run.expected():
