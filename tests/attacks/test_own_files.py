@@ -1,8 +1,10 @@
-"""Interlock's own files: no plan names them, no folder that holds them is read through, and no step changes them."""
+"""Interlock's own files: no plan names them, no step changes them, and where they stand a step finds nothing."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +79,8 @@ def evil(make_world: Callable[..., World], tmp_path: Path) -> World:
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(SOURCE)
     actions = [action("tries", "write"), action("reads", "read"), action("asks", "write", privileged=True)]
+    whole = [{"kind": "file", "name": "{path}", "access": "delete", "recursive": True}]
+    actions += [action("removes", "delete"), action("clears", "delete", resources=whole)]
     (folder / "interlock.json").write_text(json.dumps({"actions": actions}))
     world = make_world(extra=f'packages = ["{folder}"]\n')
     (world.files / "tools").mkdir()
@@ -128,23 +132,143 @@ def test_they_cannot_be_written(evil: World, tmp_path: Path, name: str) -> None:
     assert "floor.harness" in codes(verdict)
 
 
-READERS = {
-    "files.search@1": {"path": ".", "pattern": "x"},
-    "files.copy@1": {"source": ".", "destination": "copy"},
-    "files.delete@1": {"path": ".", "recursive": True},
-    "git.diff@1": {"directory": "."},
-    "tests.run@1": {"directory": "."},
-    "files.read@1": {"path": "policy/rules.yaml"},
+TOUCHING = {
+    "delete their folder": ("files.delete@1", {"path": ".", "recursive": True}),
+    "move their folder": ("files.move@1", {"source": ".", "destination": "copy"}),
+    "run programs in their folder": ("shell.run@1", {"directory": ".", "argv": ["ls"]}),
+    "read one": ("files.read@1", {"path": "policy/rules.yaml"}),
+    "list one": ("files.list@1", {"path": "policy"}),
+    "search one": ("files.search@1", {"path": "policy", "pattern": "x"}),
+    "copy one": ("files.copy@1", {"source": "interlock.toml", "destination": "copy"}),
+    "search another package": ("files.search@1", {"path": "{packages}/evil", "pattern": "x"}),
 }
 
 
 @sandboxed
-@pytest.mark.parametrize("name", READERS)
-def test_a_folder_that_holds_them_is_not_read_through(world: World, name: str) -> None:
-    task = world.task()
-    verdict = world.harness.propose(task.id, proposal(task, step("s1", name, arguments=READERS[name]))).verdict
+@pytest.mark.parametrize("name", TOUCHING)
+def test_neither_they_nor_what_holds_them_may_be_touched(evil: World, tmp_path: Path, name: str) -> None:
+    action, arguments = TOUCHING[name]
+    filled = {
+        key: value.format(packages=tmp_path / "packages") if isinstance(value, str) else value
+        for key, value in arguments.items()
+    }
+    task = evil.task()
+    verdict = evil.harness.propose(task.id, proposal(task, step("s1", action, arguments=filled))).verdict
     assert verdict.decision is Decision.DENY
     assert "floor.harness" in codes(verdict)
+
+
+@pytest.fixture
+def project(evil: World) -> World:
+    """A workspace at the root of a project that is a repository with tests; its own files hold the word ``needle``."""
+    for name in ("interlock.toml", "policy/rules.yaml", "tools/ca.pem"):
+        with (evil.files / name).open("a") as stream:
+            stream.write("# needle\n")
+    (evil.files / "a.txt").write_text("needle\n")
+    (evil.files / "test_all.py").write_text(
+        "import pathlib, unittest\n\nclass All(unittest.TestCase):\n    def test_it(self):\n"
+        "        print([str(path) for path in pathlib.Path('.').rglob('*') if path.is_file()"
+        " and '.git' not in path.parts and 'needle' in path.read_text()])\n"
+    )
+    git = ["git", "-C", str(evil.files), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "a.txt", "test_all.py"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    (evil.files / "a.txt").write_text("needle and more\n")
+    evil.reopen()
+    return evil
+
+
+FOLDERS = {
+    "files.search@1": ({"path": ".", "pattern": "needle"}, {"a.txt", "test_all.py"}),
+    "git.diff@1": ({"directory": "."}, {"a.txt"}),
+    "git.status@1": ({"directory": "."}, {"a.txt"}),
+    "git.log@1": ({"directory": ".", "count": 1}, set[str]()),
+    "tests.run@1": ({"directory": "."}, {"a.txt", "test_all.py"}),
+}
+NAMES = {"a.txt", "test_all.py", "rules.yaml", "ca.pem", "evil"}
+
+
+@sandboxed
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_holds_them_is_read_without_them(project: World, name: str) -> None:
+    arguments, expected = FOLDERS[name]
+    task = project.task()
+    decided = project.harness.propose(task.id, proposal(task, step("s1", name, arguments=arguments)))
+    if decided.status is Status.PENDING:
+        project.harness.approve(project.approval(decided.digest or ""))
+    assert project.harness.execute(decided.digest or "") is Status.DONE
+    [claim] = project.harness.core.store.claims(decided.digest or "")
+    said = (claim.output or b"").decode()
+    assert {one for one in NAMES if one in said} == expected
+
+
+@sandboxed
+def test_a_copy_of_a_folder_that_holds_them_has_nothing_of_them(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    world = make_world(head=f'roots = [".", "{tmp_path}/elsewhere"]\n')
+    (world.files / "a.txt").write_text("x")
+    task, copy = world.task(), tmp_path / "elsewhere" / "copy"
+    asked = proposal(task, step("s1", "files.copy@1", arguments={"source": ".", "destination": str(copy)}))
+    assert world.harness.execute(world.harness.propose(task.id, asked).digest or "") is Status.DONE
+    found = {str(path.relative_to(copy)): path.read_text() for path in copy.rglob("*") if path.is_file()}
+    assert found == {"a.txt": "x", "interlock.toml": ""}
+
+
+SCRIPTS = {
+    "open": "cat interlock.toml policy/* tools/ca.pem",
+    "another spelling": "cat policy/../interlock.toml ./policy/./rules.yaml",
+    "from inside": "cd policy; cat rules.yaml ../interlock.toml",
+    "whole": "cat < interlock.toml; find . -type f -exec cat {} +; grep -rh needle .",
+    "the process's own folder": "cat /proc/self/cwd/interlock.toml /proc/$$/cwd/interlock.toml /proc/1/root/$PWD/interlock.toml",
+    "descriptors": "for fd in 3 4 5 6 7 8 9; do cat /proc/self/fd/$fd/interlock.toml /dev/fd/$fd/interlock.toml; done",
+    "a second name": "ln interlock.toml $TMPDIR/x; cat $TMPDIR/x",
+    "a link": "ln -s $PWD/interlock.toml $TMPDIR/x; ln -s $PWD/policy $TMPDIR/y; cat $TMPDIR/x $TMPDIR/y/rules.yaml",
+    "a copy": "cp interlock.toml $TMPDIR/x; cp -r policy $TMPDIR/y; cat $TMPDIR/x $TMPDIR/y/rules.yaml",
+    "an archive": "tar cf $TMPDIR/x interlock.toml policy tools; cat $TMPDIR/x",
+    "blocks": "dd if=interlock.toml; head -c 9999 policy/rules.yaml; tail -c 99 tools/ca.pem",
+    "moved": "mv interlock.toml x; cat x; mv x interlock.toml; mv policy y; cat y/rules.yaml; mv y policy",
+    "unmounted": "umount interlock.toml; umount policy; cat interlock.toml policy/rules.yaml",
+    "unshared": "unshare -rm sh -c 'umount policy; cat policy/rules.yaml interlock.toml'",
+}
+
+
+@sandboxed
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_program_that_reads_a_folder_finds_nothing_where_they_stand(
+    project: World, tmp_path: Path, name: str
+) -> None:
+    (project.files / "a.txt").write_text("here\n")
+    (project.files / "test_all.py").unlink()
+    script = {
+        **action("script", "execute"), "reversibility": "pure", "sentence": "Run {text} in {directory}",
+        "arguments": {"directory": {"type": "string", "role": "path"}, "text": {"type": "string"}},
+        "resources": [{"kind": "file", "name": "{directory}", "access": "read", "recursive": True}],
+        "driver": {
+            "name": "shell", "operation": "run", "programs": ["/usr/bin", "sh"], "shell": True,
+            "argv": ["(eval \"$1\") 2>&1 | tr -cd '[:print:]'; cat a.txt", "{text}"],
+        },
+    }  # fmt: skip
+    declared = tmp_path / "packages" / "evil" / "interlock.json"
+    declared.write_text(json.dumps({"actions": [script]}))
+    project.reopen()
+    task = project.task()
+    arguments = {"directory": ".", "text": SCRIPTS[name]}
+    asked = proposal(task, step("s1", "evil.script@1", arguments=arguments))
+    decided = project.harness.propose(task.id, asked)
+    if decided.status is Status.PENDING:
+        project.harness.approve(project.approval(decided.digest or ""))
+    project.harness.execute(decided.digest or "")
+    [claim] = project.harness.core.store.claims(decided.digest or "")
+    said = (claim.output or b"").decode()
+    assert "needle" not in said
+    assert "here" in said or claim.code == "separation.syscall"
+    private = {**os.environ, "TMPDIR": str(tmp_path)}
+    control = subprocess.run(
+        ["/bin/sh", "-c", SCRIPTS[name]], cwd=project.files, env=private, capture_output=True, check=False
+    )
+    assert b"needle" in control.stdout or name == "descriptors"
 
 
 @sandboxed
@@ -155,8 +279,6 @@ def test_the_workspace_can_be_listed_and_other_folders_searched(world: World) ->
     assert "interlock.toml" in str(world.harness.observe(task.id, "files.list@1", {"path": "."}).value)
     found = world.harness.observe(task.id, "files.search@1", {"path": "sub", "pattern": "needle"})
     assert "a.txt" in str(found.value)
-    with pytest.raises(StateError, match=r"floor\.harness"):
-        world.harness.observe(task.id, "files.list@1", {"path": "policy"})
 
 
 ROOTS = {"the folder that holds the keys": "{top}", "the keys": "{top}/state", "a person's key": "{top}/person"}
@@ -193,7 +315,7 @@ def test_own_are_the_runtime_and_all_that_is_declared(evil: World, tmp_path: Pat
     assert sys.prefix == sys.base_prefix or str(Path(sys.prefix).resolve()) in own
 
 
-def test_grants_keep_them_read_only_and_what_leads_to_them_in_place(tmp_path: Path, evil: World) -> None:
+def test_grants_hide_them_and_keep_what_leads_to_them_in_place(tmp_path: Path, evil: World) -> None:
     manifest = evil.harness.core.catalogue["files.write@1"]
     (tmp_path / "top" / "a" / "own").mkdir(parents=True)
     top = tmp_path / "top"
@@ -201,8 +323,13 @@ def test_grants_keep_them_read_only_and_what_leads_to_them_in_place(tmp_path: Pa
     assert path_grants(new, manifest, [str(top / "a" / "own"), str(top / "absent"), str(tmp_path / "beside")]) == (
         PathGrant(path=str(top), write=True),
         PathGrant(path=str(top / "a"), write=True),
-        PathGrant(path=str(top / "a" / "own")),
+        PathGrant(path=str(top / "a" / "own"), hidden=True),
     )
+    reading = [Touched(kind="file", name=str(top), access=Effect.READ, recursive=True)]
+    own = [str(top / "a" / "own"), str(top / "a" / "own" / "inner"), str(Path(interlock.__file__).parent)]
+    assert path_grants(reading, manifest, own) == (
+        PathGrant(path=str(top)), PathGrant(path=str(top / "a" / "own"), hidden=True)
+    )  # fmt: skip
     (top / "interlock.toml").write_text("")
     (top / "policy").mkdir()
     beside = {PathGrant(path=str(top / name)) for name in ("interlock.toml", "policy")}
@@ -210,6 +337,8 @@ def test_grants_keep_them_read_only_and_what_leads_to_them_in_place(tmp_path: Pa
     (top / "link").symlink_to(top / "a")
     with pytest.raises(StateError, match=r"resource\.link"):
         path_grants(new, manifest, [str(top / "link")])
+    (top / "linked").symlink_to(top / "a" / "own")
+    assert PathGrant(path=str(top / "a" / "own"), hidden=True) in path_grants(reading, manifest, [str(top / "linked")])
 
 
 @sandboxed
@@ -243,20 +372,24 @@ def test_a_plan_whose_action_went_away_can_still_be_ended(evil: World) -> None:
 
 
 BLASTS = {
-    "one file": ({"path": "d"}, set[str]()), "said not to be": ({"path": "d", "recursive": False}, set[str]()),
-    "a folder with all below": ({"path": "d", "recursive": True}, {"floor.blast_radius"}),
-    "not known yet": ({"path": "d", "recursive": {"$ref": "s0.output.x"}}, {"floor.blast_radius"}),
+    "one file": ("files.delete@1", {"path": "d"}, False),
+    "said not to be": ("files.delete@1", {"path": "d", "recursive": False}, False),
+    "a folder with all below": ("files.delete@1", {"path": "d", "recursive": True}, True),
+    "not known yet": ("files.delete@1", {"path": "d", "recursive": {"$ref": "s0.output.x"}}, True),
+    "of a package, one file": ("evil.removes@1", {"path": "d"}, False),
+    "of a package, by its manifest": ("evil.clears@1", {"path": "d"}, True),
+    "moved": ("files.move@1", {"source": "d", "destination": "e"}, False),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BLASTS)
 def test_a_folder_of_unknown_size_is_more_than_the_limit(evil: World, name: str) -> None:
-    arguments, expected = BLASTS[name]
+    chosen, arguments, more = BLASTS[name]
     core = evil.harness.core
     known = evidence(
-        catalogue=core.catalogue, digests=core.digests, loaded=frozenset({"files"}),
+        catalogue=core.catalogue, digests=core.digests, loaded=frozenset({"files", "evil"}),
         site=msgspec.structs.replace(SITE, limits=Limits(blast_radius=5)),
     )  # fmt: skip
     first = step("s0", "files.list@1", arguments={"path": "d"})
-    verdict = judge(first, step("s1", "files.delete@1", arguments=arguments, needs=("s0",)), known=known)
-    assert codes(verdict) & {"floor.blast_radius"} == expected
+    verdict = judge(first, step("s1", chosen, arguments=arguments, needs=("s0",)), known=known)
+    assert ("floor.blast_radius" in codes(verdict)) is more

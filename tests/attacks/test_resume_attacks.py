@@ -13,7 +13,7 @@ from interlock.artifact.errors import SandboxError, StateError
 from interlock.artifact.plan import ProposedStep
 from interlock.decide.life import Event, Status
 from interlock.harness.rows import PlanRow
-from interlock.harness.running import Progress
+from interlock.harness.running import Progress, Run
 from interlock.harness.stepping import Order, Stepper
 
 pytestmark = pytest.mark.sandbox
@@ -126,8 +126,16 @@ def loop(world: World, *items: str, action: str = "note.add@1") -> ProposedStep:
     return note(world, "s1", {"$ref": "item"}, action, for_each={"items": list(items), "atMost": len(items)})
 
 
-@pytest.mark.parametrize("word", ["happened", "not"])
-def test_a_loop_that_was_halted_in_between_is_a_persons_to_judge(notes: World, word: str) -> None:
+HALTED = {
+    "nobody says anything": ({}, ("s1/1",), ["a", "c", "d", "end"]),
+    "that it has not happened": ({"s1": "not"}, ("s1/1",), ["a", "c", "d", "end"]),
+    "that all of it has happened": ({"s1": "happened"}, ("s1",), ["a", "end"]),
+}
+
+
+@pytest.mark.parametrize("name", HALTED)
+def test_a_loop_that_was_halted_in_between_goes_on_where_it_was(notes: World, name: str) -> None:
+    said, facts, expected = HALTED[name]
     digest = propose(notes, loop(notes, "a", "c", "d"), note(notes, "s2", "end"))
 
     def halt(progress: Progress) -> None:
@@ -136,11 +144,61 @@ def test_a_loop_that_was_halted_in_between_is_a_persons_to_judge(notes: World, w
 
     assert notes.harness.execute(digest, halt) is Status.HALTED
     assert noted(notes) == ["a"]
-    asks(notes, digest)
-    revised = notes.harness.resume(digest, {"s1": word})
-    assert finished(notes, revised.digest) == (("s1",) if word == "happened" else ())
+    revised = notes.harness.resume(digest, said)
+    assert finished(notes, revised.digest) == facts
     assert notes.harness.execute(revised.digest or "") is Status.DONE
-    assert noted(notes) == (["a", "end"] if word == "happened" else ["a", "a", "c", "d", "end"])
+    assert noted(notes) == expected
+
+
+def last(world: World, items: int) -> ProposedStep:
+    """A step that runs where the loop has put out so many items."""
+    return note(world, "s2", "end", when={"$eq": [{"$count": {"$ref": "s1.output"}}, items]})
+
+
+def test_each_iteration_happens_once_over_several_revisions(notes: World) -> None:
+    digest = propose(notes, loop(notes, "a", "b", "d", action="note.fail@1"), last(notes, 3))
+    assert notes.harness.execute(digest) is Status.HALTED
+    for word in ({}, {"s1/0": "happened"}, {"s1/2": "not"}):
+        with pytest.raises(StateError, match=r"resume\.unknown") as caught:
+            notes.harness.resume(digest, word)
+        assert "s1/1" in str(caught.value)
+    again = notes.harness.resume(digest, {"s1/1": "not"}).digest or ""
+    assert finished(notes, again) == ("s1/1",)
+    assert notes.harness.execute(again) is Status.HALTED
+    assert noted(notes) == ["a", "b", "b"]
+    once_more = notes.harness.resume(again, {"s1/1": "happened"}).digest or ""
+    assert finished(notes, once_more) == ("s1/2",)
+    assert notes.harness.execute(once_more) is Status.DONE
+    assert noted(notes) == ["a", "b", "b", "d", "end"]
+    starts = [entry.subject for entry in notes.harness.core.ledger.entries() if entry.kind == "intention"]
+    assert starts == [f"{digest}/s1/0", f"{digest}/s1/1", f"{again}/s1/1", f"{once_more}/s1/2", f"{once_more}/s2/0"]
+
+
+@pytest.mark.parametrize(("at_most", "facts"), [(2, ("s1",)), (3, ("s1/2",))])
+def test_a_loop_whose_last_iteration_happened_after_all_is_through(
+    notes: World, at_most: int, facts: tuple[str, ...]
+) -> None:
+    loops = {"items": ["a", "b"], "atMost": at_most}
+    looped = note(notes, "s1", {"$ref": "item"}, "note.fail@1", for_each=loops)
+    missing = step("s3", "files.read@1", arguments={"path": "missing.txt"})
+    digest = propose(notes, looped, last(notes, 2), missing)
+    assert notes.harness.execute(digest) is Status.HALTED
+    revised = notes.harness.resume(digest, {"s1/1": "happened"}).digest or ""
+    assert finished(notes, revised) == facts
+    assert notes.harness.execute(revised) is Status.HALTED
+    assert noted(notes) == ["a", "b", "end"]
+    assert finished(notes, notes.harness.resume(revised, {}).digest) == ("s1", "s2")
+
+
+def test_an_executor_that_asks_for_a_finished_iteration_deviates(notes: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = propose(notes, loop(notes, "a", "b", "d", action="note.fail@1"))
+    assert notes.harness.execute(digest) is Status.HALTED
+    revised = notes.harness.resume(digest, {"s1/1": "happened"}).digest or ""
+    original = Run.next
+    monkeypatch.setattr(Run, "next", lambda self, step, iteration: original(self, step, iteration - 1))
+    assert notes.harness.execute(revised) is Status.HALTED
+    assert notes.harness.core.store.plan(revised).stopped == "unfolding.not_next"
+    assert noted(notes) == ["a", "b"]
 
 
 def test_a_loop_that_failed_in_between_is_not_run_again_unasked(notes: World) -> None:

@@ -16,7 +16,7 @@ from interlock.artifact.errors import StateError
 from interlock.artifact.plan import ProposedStep
 from interlock.decide.life import Status
 from interlock.harness.stepping import Order, Result, Stepper
-from interlock.harness.undo import Undone
+from interlock.harness.undo import Undone, Word
 
 pytestmark = pytest.mark.sandbox
 
@@ -187,6 +187,63 @@ def test_an_inverse_that_a_crash_cut_off_is_not_run_again(
     assert noted(notes) == left
 
 
+def half_undone(world: World) -> str:
+    """A plan whose inverse was started, has failed and is not idempotent."""
+    digest = run(world, note(world, "s0", "z"), note(world, "s1", "b", "note.odd@1"))
+    assert one(world.harness.rollback(digest)) == ("refused", "python.raised")
+    assert one(world.harness.rollback(digest)) == ("refused", "undo.unknown")
+    assert noted(world) == ["z", "b", "b"]
+    return digest
+
+
+@pytest.fixture
+def odd(make_world: Callable[..., World], tmp_path: Path) -> World:
+    """An action whose inverse does its work and then fails."""
+    same = {"path": {"$argument": "path"}, "text": {"$argument": "text"}}
+    return make_world(
+        extra=make_package(tmp_path, manifest("note.odd", "add", inverse={"action": "note.fail@1", "arguments": same}))
+    )
+
+
+@pytest.mark.parametrize("name", ["s1", "s1/0"])
+def test_a_person_says_that_an_inverse_has_happened(odd: World, name: str) -> None:
+    digest = half_undone(odd)
+    word = Word(said={name: "happened"}, by="alice", reason="the notes say so")
+    assert [found.state for found in odd.harness.rollback(digest, word)] == ["undone", "undone"]
+    assert noted(odd) == ["z", "b", "b", "removed"]
+    ledger = odd.harness.core.ledger
+    [(index, said)] = [(at, entry) for at, entry in enumerate(ledger.entries()) if entry.code == "undo.happened"]
+    assert (said.kind, said.subject) == ("undo", f"{digest}/s1/0")
+    assert json.loads(ledger.payload(index)) == {"by": "alice", "reason": "the notes say so"}
+    assert odd.harness.core.store.plan(digest).status is Status.ROLLED_BACK
+
+
+def test_a_person_says_that_an_inverse_has_not_happened_and_it_runs_again(odd: World) -> None:
+    digest = half_undone(odd)
+    word = Word(said={"s1": "not"}, by="alice", reason="nothing there")
+    assert one(odd.harness.rollback(digest, word)) == ("refused", "python.raised")
+    assert noted(odd) == ["z", "b", "b", "b"]
+    assert one(odd.harness.rollback(digest)) == ("refused", "undo.unknown")
+
+
+WORDS = {
+    "without a reason": (Word(said={"s1": "happened"}, by="alice", reason=" \n"), "undo.reason"),
+    "of what was not started": (Word(said={"s0": "happened"}, by="alice", reason="x"), "undo.not_asked"),
+    "of another iteration": (Word(said={"s1/1": "not"}, by="alice", reason="x"), "undo.not_asked"),
+    "of no step": (Word(said={"s9": "not"}, by="alice", reason="x"), "undo.not_asked"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_word_about_what_is_known_is_refused(odd: World, name: str) -> None:
+    word, code = WORDS[name]
+    digest = half_undone(odd)
+    with pytest.raises(StateError) as caught:
+        odd.harness.rollback(digest, word)
+    assert caught.value.code == code
+    assert odd.harness.core.store.claims(digest)[1].state == "undoing"
+
+
 def test_an_inverse_that_could_not_be_started_can_be_tried_again(
     make_world: Callable[..., World], tmp_path: Path
 ) -> None:
@@ -258,3 +315,19 @@ def test_a_snapshot_restores_what_its_own_step_touched_alone(world: World) -> No
     world.harness.core.store.settle(first, "s1", 0, "done", before=other.before, after=other.after)
     assert one(world.harness.rollback(first)) == ("refused", "undo.roots")
     assert (world.files / "victim.txt").read_text() == "new"
+
+
+def test_a_step_that_was_refused_after_its_snapshot_has_nothing_to_undo(world: World) -> None:
+    for name in ("real", "there"):
+        (world.files / name).mkdir()
+    (world.files / "real" / "b.txt").write_text("b")
+    (world.files / "link").symlink_to(world.files / "real")
+    task = world.task()
+    through = {"source": "link/b.txt", "destination": "there/b.txt"}
+    steps = (write("s1", "a.txt", "x"), step("s2", "files.copy@1", arguments=through))
+    digest = world.harness.propose(task.id, proposal(task, *steps)).digest or ""
+    assert world.harness.execute(digest) is Status.HALTED
+    snapshots = [entry.subject for entry in world.harness.core.ledger.entries() if entry.kind == "snapshot"]
+    assert f"{digest}/s2/0" in snapshots
+    assert [one.state for one in world.harness.rollback(digest)] == ["nothing to undo", "undone"]
+    assert not (world.files / "a.txt").exists()

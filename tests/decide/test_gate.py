@@ -160,6 +160,7 @@ def test_5_the_floor(action: str, arguments: dict[str, str], code: str, decision
 
 def test_5_reading_what_is_protected_is_no_harm_and_a_named_inverse_is_enough() -> None:
     assert judge(step("s1", "read@1", arguments={"path": "vault/a"})).decision is Decision.ALLOW
+    assert judge(step("s1", "read@1", arguments={"path": "."})).decision is Decision.ALLOW  # Own files are hidden.
     assert judge(step("s1", "make@1", arguments={"name": "x"})).decision is Decision.ALLOW
     named = step("s1", "orphan@1", rollback={"action": "unmake@1", "arguments": {}})
     raw = msgspec.convert(msgspec.to_builtins(named), type(named))

@@ -156,6 +156,27 @@ def test_finished_steps_count_as_done() -> None:
     assert Unfolding(plan=plan(step("s1"), finished=("s1",))).expected() == Complete()
 
 
+def test_finished_iterations_count_as_done() -> None:
+    looped = plan(step("s1", for_each=over([1, 2, 3])), step("s11"), finished=("s1/2",))
+
+    def shape(count: int) -> Shape:
+        items = tuple(Labelled(value=item, label=CLEAN) for item in range(count))
+        return Shape(skip=False, iterations=count, items=items, label=CLEAN)
+
+    run = Unfolding(plan=looped).shaped("s1", shape(3))
+    assert run.expected() == Next(step="s1", iteration=2)
+    for iteration in (0, 1, 3):
+        with pytest.raises(StateError, match=r"unfolding\.not_next"):
+            run.admit("s1", iteration)
+    run = run.admit("s1", 2).complete("s1", 2, Outcome.OBSERVED)
+    assert run.expected() == Shaping(step="s11")
+    assert Unfolding(plan=looped).shaped("s1", shape(2)).expected() == Shaping(step="s11")
+    assert Unfolding(plan=looped).shaped("s1", SKIPPED).expected() == Shaping(step="s11")
+    for count in (0, 1):
+        with pytest.raises(StateError, match=r"unfolding\.shape"):
+            Unfolding(plan=looped).shaped("s1", shape(count))
+
+
 def test_an_empty_list_runs_nothing_and_is_not_skipped() -> None:
     run = Unfolding(plan=plan(step("s1", for_each=over([]))))
     run = run.shaped("s1", Shape(skip=False, iterations=0, label=LIST))

@@ -62,6 +62,9 @@ def plans(draw: st.DrawFn) -> Plan:
             )
         )
     finished = draw(st.sets(st.sampled_from([step.id for step in steps]), max_size=2))
+    loops = [step.id for step in steps if step.for_each and step.id not in finished]
+    begun = draw(st.dictionaries(st.sampled_from(loops), st.integers(1, 3), max_size=2)) if loops else {}
+    finished |= {f"{name}/{count}" for name, count in begun.items()}
     return Plan(
         id="p",
         revision=1,
@@ -116,7 +119,9 @@ def whole(plan: Plan, world: Any) -> list[tuple[str, int]] | None:
         found = world[source[0]]["list"] if source else step.for_each.items
         if len(found) > step.for_each.at_most:
             return None
-        order += [(step.id, index) for index in range(len(found))]
+        if plan.begun(step.id) > len(found):
+            return None
+        order += [(step.id, index) for index in range(plan.begun(step.id), len(found))]
     return order
 
 
@@ -142,10 +147,9 @@ def drive(plan: Plan, world: Any, noise: random.Random | None = None) -> tuple[l
             case Shaping(step=name):
                 try:
                     shape = evaluate_shape(plan.step(name), environment(run, world, admitted), skipped=run.skipped)
-                except ReferenceEvaluationError as error:
-                    run = run.stop(error.code)
-                else:
                     run = run.shaped(name, shape)
+                except (ReferenceEvaluationError, StateError) as error:
+                    run = run.stop(error.code)
             case Next(step=name, iteration=iteration):
                 run = run.admit(name, iteration)
                 admitted.append((name, iteration))
@@ -201,9 +205,9 @@ def test_a_run_that_fails_has_admitted_a_prefix(plan: Plan, world: Any, after: i
             case Shaping(step=name):
                 try:
                     shape = evaluate_shape(plan.step(name), environment(run, world, admitted), skipped=run.skipped)
-                except ReferenceEvaluationError:
+                    run = run.shaped(name, shape)
+                except (ReferenceEvaluationError, StateError):
                     break
-                run = run.shaped(name, shape)
             case Next(step=name, iteration=iteration):
                 last = len(admitted) == after
                 admitted.append((name, iteration))

@@ -56,6 +56,14 @@ def test_finished_steps_of_an_earlier_revision_are_facts() -> None:
     assert walk(plan, [done()]) == [Ask(step="s2", iteration=0), End(complete=True)]
 
 
+def test_finished_iterations_of_an_earlier_revision_are_facts() -> None:
+    plan = plan_of(step("s1"), step("s2", 3), step("s3"), finished=("s1", "s2/1"))
+    assert walk(plan, [done(3), done(3), done()]) == [*asks(("s2", 1), ("s2", 2), ("s3", 0)), End(complete=True)]
+    assert walk(plan, [skipped(), done()]) == [*asks(("s2", 1), ("s3", 0)), End(complete=True)]
+    for wrong in (0, 1, 4):
+        assert walk(plan, [done(wrong)])[-1] == End(complete=False, code="executor.iterations")
+
+
 @pytest.mark.parametrize(
     ("answers", "code"),
     [

@@ -214,7 +214,7 @@ def test_a_users_package_is_imported_confined(supervisor: Supervisor, folder: Pa
         },
         Manifest,
     )
-    ran = run(supervisor, request(manifest, {"url": "u"}, folder), JailSpec(packages=(str(folder / "lib"),)))
+    ran = run(supervisor, request(manifest, {"url": "u"}, folder), JailSpec(packages=(str(package),)))
     assert ran.ok, ran
     assert codec.parse(ran.output) == {"n": 3, "x": "u"}
 

@@ -242,17 +242,45 @@ def test_two_steps_share_no_network() -> None:
             assert finish(child).out == f"{word!r}\n"
 
 
-def test_packages_come_last_on_the_module_path_and_read_only(supervisor: Supervisor, folder: Path) -> None:
-    (folder / "beside" / "extra_package.py").write_text("word = 'imported'")
-    (folder / "beside" / "json.py").write_text("raise AssertionError")
-    source = f"""
-        import json, extra_package
-        print(extra_package.word)
+PACKAGE = """
+    import os, json, extra_package, extra_package.inner, plain_package.inner
+    print(extra_package.word, extra_package.inner.word, plain_package.inner.word)
+    try:
+        import sibling
+    except ModuleNotFoundError:
+        print("not beside")
+    top = TOP
+    open(top + "/written", "w").write("x") if WRITES else None
+    for attempt in (
+        lambda: open(top + "/packages/extra_package/planted", "w"),
+        lambda: os.rename(top + "/packages/extra_package", top + "/packages/other"),
+        lambda: os.rename(top + "/packages", top + "/other") if WRITES else open(top + "/planted", "rb"),
+    ):
         try:
-            open({str(folder / "beside" / "planted")!r}, "w")
+            attempt()
+            print("done")
         except OSError as error:
-            print(error.strerror)
-    """
-    done = confined(supervisor, source, spec=JailSpec(packages=(str(folder / "beside"),)))
-    assert done.out.splitlines() == ["imported", "Read-only file system"], done.err
-    assert not (folder / "beside" / "__pycache__").exists()
+            print("refused")
+"""
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_packages_are_found_by_name_last_and_read_only(supervisor: Supervisor, folder: Path, writes: bool) -> None:
+    packages = folder / "beside" / "packages"
+    for name in ("extra_package", "plain_package", "json"):
+        (packages / name).mkdir(parents=True)
+    (packages / "json" / "__init__.py").write_text("raise AssertionError")
+    (packages / "sibling.py").write_text("raise AssertionError")
+    (packages / "extra_package" / "__init__.py").write_text("word = 'imported'")
+    for name in ("extra_package", "plain_package"):
+        (packages / name / "inner.py").write_text("word = 'inner'")
+    paths = tuple(PathGrant(path=str(path), write=True) for path in (folder / "beside", packages))
+    spec = JailSpec(
+        packages=tuple(str(packages / name) for name in ("extra_package", "json", "plain_package")),
+        paths=(*paths, PathGrant(path=str(packages / "extra_package"), hidden=True)) if writes else (),
+    )
+    source = PACKAGE.replace("TOP", repr(str(folder / "beside"))).replace("WRITES", repr(writes))
+    done = confined(supervisor, source, spec=spec)
+    assert done.out.splitlines() == ["imported inner inner", "not beside", *["refused"] * 3], done.err
+    assert not (packages / "extra_package" / "__pycache__").exists()
+    assert (folder / "beside" / "written").exists() is writes

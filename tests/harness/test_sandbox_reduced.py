@@ -91,7 +91,7 @@ def test_without_namespaces_the_named_bypass_still_confines() -> None:
     ]
 
 
-def test_without_namespaces_a_step_reads_its_grant_and_gets_no_host(tmp_path: Path) -> None:
+def test_without_namespaces_a_step_reads_its_grant_and_gets_no_host_and_nothing_hidden(tmp_path: Path) -> None:
     path = os.path.realpath(tmp_path)
     (tmp_path / "note").write_text("note")
     found = _run(
@@ -100,14 +100,15 @@ def test_without_namespaces_a_step_reads_its_grant_and_gets_no_host(tmp_path: Pa
 with Supervisor(lambda _: None, unsafe_reduced=True) as supervisor:
     spec = JailSpec(paths=(PathGrant(path={path!r}, write=True),))
     print(confined(supervisor, "print(open({path + "/note"!r}).read())", spec=spec).out.strip())
-    for spec in (JailSpec(hosts=(HostGrant(host="a", port=1),)), JailSpec(programs=("/usr/bin",))):
+    hidden = JailSpec(paths=(PathGrant(path={path + "/note"!r}, hidden=True),))
+    for spec in (JailSpec(hosts=(HostGrant(host="a", port=1),)), JailSpec(programs=("/usr/bin",)), hidden):
         try:
             supervisor.start("step", spec)
         except SandboxError as error:
             print(error.code)
 """,
     )
-    assert found == ["note", "sandbox.reduced", "sandbox.reduced"]
+    assert found == ["note", *["sandbox.reduced"] * 3]
 
 
 def test_where_the_listener_is_taken_nothing_starts() -> None:

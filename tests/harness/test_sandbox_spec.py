@@ -65,7 +65,25 @@ def test_nothing_that_confined_code_runs_may_be_writable(path: str) -> None:
         check_spec(STEP, spec, ("/opt/py",))
     check_spec(STEP, JailSpec(paths=(PathGrant(path=path),)), ("/opt/py",))
     with pytest.raises(SandboxError, match=r"sandbox\.grant_runtime"):
-        check_spec(STEP, JailSpec(paths=spec.paths, packages=("/opt/py",)), ())
+        check_spec(STEP, JailSpec(paths=spec.paths, programs=("/opt/py",)), ())
+
+
+MOVABLE = {
+    "the package": ("/srv/py", False), "in the package": ("/srv/py/lib", False), "its folder": ("/srv", True),
+    "a folder above, free to move": ("/", False), "a folder above, bound": ("/,/srv", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MOVABLE)
+def test_a_package_may_lie_where_it_can_be_neither_changed_nor_moved(name: str) -> None:
+    writable, admitted = MOVABLE[name]
+    paths = tuple(PathGrant(path=f"/top{path}".rstrip("/"), write=True) for path in writable.split(","))
+    spec = JailSpec(paths=paths, packages=("/top/srv/py",))
+    if admitted:
+        check_spec(STEP, spec, ())
+    else:
+        with pytest.raises(SandboxError, match=r"sandbox\.grant_runtime"):
+            check_spec(STEP, spec, ())
 
 
 @pytest.mark.parametrize("role", [role for role in PROFILES if role != "step"])

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.support.notes import make_package, manifest
 
 from interlock.surface.cli.visible import visible
 from surface.cli import Place, process
@@ -173,7 +174,28 @@ def test_halted_plan_is_resumed_as_a_revision(place: Place) -> None:
 
 
 def test_resume_takes_one_answer_for_each_step(place: Place) -> None:
-    assert place("resume", "abcd", "--happened", "s1", "--not-happened", "s1").code == 2
+    for command in ("resume", "rollback"):
+        assert place(command, "abcd", "--happened", "s1", "--not-happened", "s1").code == 2
+
+
+def test_a_person_with_a_key_says_what_became_of_an_inverse(place: Place, tmp_path: Path) -> None:
+    same = {"path": {"$argument": "path"}, "text": {"$argument": "text"}}
+    odd = manifest("note.odd", "add", inverse={"action": "note.fail@1", "arguments": same})
+    toml, line = place.folder / "interlock.toml", make_package(tmp_path, odd)
+    toml.write_text(toml.read_text().replace("packages = []", line).replace('["files"]', '["files", "tests"]'))
+    for path in (place.folder / "policy").glob("*.yaml"):
+        path.unlink()
+    (place.folder / "policy" / "rules.yaml").write_text('rules:\n  - allow: "*"\n    id: all\n')
+    file = place.plan(("note.odd@1", {"path": str(place.folder / "notes.txt"), "text": "b"}))
+    said = place("run", "note it", "--plan", file, "--group", "tests", "--json")
+    plan = str(said.json["plans"][0]["plan"])  # type: ignore[index]
+    assert (place("rollback", plan).code, place("rollback", plan).code) == (6, 6)
+    assert f"interlock rollback {plan[:12]} --happened s1" in place("rollback", plan).err
+    word = ("--happened", "s1", "--reason", "I looked")
+    assert place("rollback", plan, *word, "--as", "mallory").code != 0
+    assert place("rollback", plan, *word[:2]).code != 0
+    undone = place("rollback", plan, *word, "--json")
+    assert (undone.code, undone.json["status"]) == (0, "rolled-back"), undone
 
 
 def test_halt_names_a_plan_or_all(place: Place) -> None:

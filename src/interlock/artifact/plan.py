@@ -20,6 +20,9 @@ MAX_ITERATIONS = 100
 StepId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
 
 
+Fact: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}(/[1-9][0-9]?)?\Z")]
+
+
 class ForEach(Value, frozen=True, kw_only=True):
     """Run the step once per item of a list, at most ``at_most`` times; the item is ``{"$ref": "item"}``."""
 
@@ -69,7 +72,10 @@ class Step(ProposedStep, frozen=True, kw_only=True):
 
 
 class Plan(Value, frozen=True, kw_only=True):
-    """A frozen plan; its digest is what is approved, sealed, executed and undone."""
+    """A frozen plan; its digest is what is approved, sealed, executed and undone.
+
+    ``finished`` are facts from the plans that it revises: a step, or ``STEP/COUNT`` for the first iterations of a loop.
+    """
 
     id: Identifier
     revision: Natural
@@ -79,7 +85,7 @@ class Plan(Value, frozen=True, kw_only=True):
     sequence: Natural
     goal: Text
     steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1, max_length=MAX_STEPS)]
-    finished: Annotated[tuple[StepId, ...], msgspec.Meta(max_length=MAX_STEPS)] = ()
+    finished: Annotated[tuple[Fact, ...], msgspec.Meta(max_length=MAX_STEPS)] = ()
     expires_at: Millis
 
     def step(self, step_id: str) -> Step:
@@ -88,3 +94,8 @@ class Plan(Value, frozen=True, kw_only=True):
             if step.id == step_id:
                 return step
         raise KeyError(step_id)
+
+    def begun(self, step_id: str) -> int:
+        """How many iterations of a loop are facts, where not all are; the next one is the first that may start."""
+        counts = (fact.removeprefix(f"{step_id}/") for fact in self.finished if fact.startswith(f"{step_id}/"))
+        return int(next(counts, "0"))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from interlock.artifact.action import Effect, Manifest, Reversibility
+from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
@@ -55,7 +55,7 @@ def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
     if any(contradictions(view.manifest)):
         yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
     for resource in view.touched:
-        if _own(resource, view.manifest, evidence):
+        if _own(resource, evidence):
             yield _reason(Decision.DENY, 5, "floor.harness", view)
         if resource.access is not Effect.READ and _protected(resource, evidence):
             yield _reason(Decision.DENY, 5, "floor.protected", view)
@@ -160,9 +160,13 @@ def _destroyed(view: View) -> tuple[Touched, ...]:
 
 
 def _recursive(view: View) -> bool:
-    """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is."""
-    given = "recursive" in view.step.arguments and view.values.get("recursive") is not False
-    return given and bool(_destroyed(view))
+    """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is.
+
+    Its manifest says so; of the driver for files it is known that a move keeps all, and that a deletion is told.
+    """
+    asked = "recursive" in view.step.arguments and view.values.get("recursive") is not False
+    declared = view.manifest.driver.name != "files" and any(resource.recursive for resource in _destroyed(view))
+    return declared or (asked and bool(_destroyed(view)))
 
 
 def _times(view: View) -> int:
@@ -173,19 +177,18 @@ def _in_roots(resource: Touched, evidence: Evidence) -> bool:
     return any(inside(resource.name, root) for root in evidence.site.roots)
 
 
-def _own(resource: Touched, manifest: Manifest, evidence: Evidence) -> bool:
-    """The harness's own files: neither they nor a folder that holds them may be touched, read included.
+def _own(resource: Touched, evidence: Evidence) -> bool:
+    """The harness's own files may not be touched, nor may a folder that holds them, except by reading.
 
-    Listing such a folder is no harm: the driver names what stands there and opens nothing of it.
+    A step that reads such a folder finds nothing where they stand (decision 0045).
     """
     if resource.kind != "file" or resource.open:
         return resource.key in evidence.site.own
     reading = resource.access is Effect.READ
     if not reading and _OPERATORS.search(resource.name):
         return True  # Another workspace's files below these roots.
-    listing = reading and (manifest.driver.name, manifest.driver.operation) == ("files", "list")
     below = resource.name.rstrip("/") + "/"
-    return any(inside(resource.name, own) or (not listing and own.startswith(below)) for own in evidence.site.own)
+    return any(inside(resource.name, own) or (not reading and own.startswith(below)) for own in evidence.site.own)
 
 
 def _protected(resource: Touched, evidence: Evidence) -> bool:

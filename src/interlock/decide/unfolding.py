@@ -1,10 +1,10 @@
 """Unfolding: the one order in which a plan's (step, iteration) pairs may start, as an immutable state machine.
 
-Steps come in the plan's order, one at a time; a parent's finished steps count as done.  Before a step starts, its
-*shape* is found from values (``when``, ``for_each``) by ``evaluate_shape`` and told to the machine; then each
-iteration is admitted and completed.  Nothing else moves it: what is admitted is a prefix of the unique unfolding
-(I3), each pair at most once (I4), and every other request raises ``StateError`` (``unfolding.not_next``).  The
-machine does no I/O; the same plan and the same calls give the same state, so a ledger's entries replay it.
+Steps come in the plan's order, one at a time; a parent's finished steps, and iterations, count as done.  Before a
+step starts, its *shape* is found from values (``when``, ``for_each``) by ``evaluate_shape`` and told to the machine;
+then each iteration is admitted and completed.  Nothing else moves it: what is admitted is a prefix of the unique
+unfolding (I3), each pair at most once (I4), and every other request raises ``StateError`` (``unfolding.not_next``).
+The machine does no I/O; the same plan and the same calls give the same state, so a ledger's entries replay it.
 
 >>> def advance(run: Unfolding, shape: Shape) -> Unfolding:
 ...     match run.expected():
@@ -146,11 +146,14 @@ class Unfolding(msgspec.Struct, frozen=True, kw_only=True):
             raise _not_next(step)
         most = current.for_each.at_most if current.for_each else 1
         items = len(shape.items) if current.for_each else shape.iterations
-        if not (0 <= shape.iterations <= most and shape.iterations == items and shape.skip <= (items == 0)):
+        begun = 0 if shape.skip else self.plan.begun(step)
+        whole = 0 <= shape.iterations <= most and shape.iterations == items and shape.skip <= (items == 0)
+        if not (whole and begun <= items):
             raise StateError("unfolding.shape", f"a shape that the plan does not give to {step}")
         if shape.skip:
             return self._passed({**self.skipped, step: shape.label})
-        return msgspec.structs.replace(self, shape=shape) if items else self._passed(self.skipped)
+        left = items > begun
+        return msgspec.structs.replace(self, shape=shape, iteration=begun) if left else self._passed(self.skipped)
 
     def admit(self, step: str, iteration: int) -> Unfolding:
         """Start exactly the next pair; raises ``StateError`` for any other."""

@@ -55,8 +55,9 @@ class Machine:
 
     def __init__(self, plan: Plan) -> None:
         self._steps = tuple(step for step in plan.steps if step.id not in plan.finished)
+        self._begun = {step.id: plan.begun(step.id) for step in self._steps}
         self._at = 0
-        self._iteration = 0
+        self._iteration = self._first()
         self._iterations = 0
         self._last: Command | None = None
 
@@ -79,14 +80,20 @@ class Machine:
         if self._iteration + 1 < outcome.iterations:
             self._iteration += 1
         else:
-            self._at, self._iteration = self._at + 1, 0
+            self._at += 1
+            self._iteration = self._first()
         return self._ask()
+
+    def _first(self) -> int:
+        """The first iteration of the present step that its plan's parents have not finished."""
+        return self._begun[self._steps[self._at].id] if self._at < len(self._steps) else 0
 
     def _plausible(self, step: Step, outcome: Outcome) -> bool:
         """The count is within the plan's bound and stays what it was; none only where the step is skipped."""
         most = step.for_each.at_most if step.for_each else 1
-        least = 0 if outcome.status == "skipped" and self._iteration == 0 else 1
-        return least <= outcome.iterations <= most and (self._iteration == 0 or outcome.iterations == self._iterations)
+        first = self._iteration == self._begun[step.id]
+        least = 0 if outcome.status == "skipped" and first else self._iteration + 1
+        return least <= outcome.iterations <= most and (first or outcome.iterations == self._iterations)
 
     def _ask(self) -> Command:
         if isinstance(self._last, End):

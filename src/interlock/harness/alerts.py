@@ -9,6 +9,7 @@ hides an incident: what could not be delivered is on record.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from interlock.artifact import channel, codec
 from interlock.artifact.channel_pb2 import Notified, Notify
@@ -22,6 +23,7 @@ from interlock.harness.supervisor_script import hand_over
 from interlock.harness.watch import Incident
 
 TIMEOUT_MS = 5_000
+_OWN = "alert.violation"
 _RUNNER = (
     b"import subprocess, sys\n"
     b"sys.exit(subprocess.run(sys.argv[2:], input=sys.argv[1].encode(), env={}, timeout=5, check=False).returncode)\n"
@@ -31,9 +33,10 @@ _RUNNER = (
 class Alerts:
     """Tells people."""
 
-    def __init__(self, core: Core, supervisor: Supervisor) -> None:
+    def __init__(self, core: Core, supervisor: Supervisor, report: Callable[[Incident], object]) -> None:
         self._core = core
         self._supervisor = supervisor
+        self._report = report
 
     def alert(self, incident: Incident, still_open: int) -> None:
         """Tell of one incident; ``still_open`` counts the open ones, this one included."""
@@ -41,8 +44,8 @@ class Alerts:
         body = codec.encode({"incident": incident, "open": still_open, "workspace": self._core.site.id})
         with (self._core.workspace.state / "alerts.log").open("ab") as log:
             log.write(body + b"\n")
-        if still_open < config.after:
-            return
+        if still_open < config.after or incident.role == "notifier" or incident.code == _OWN:
+            return  # What an alert itself brought about would bring it about again.
         for kind in [*(["webhook"] if config.webhook else []), *(["command"] if config.command else [])]:
             try:
                 code = self._webhook(body) if kind == "webhook" else self._command(body)
@@ -72,5 +75,8 @@ class Alerts:
             hand_over(child, ["alert", body.decode(), path, *arguments], _RUNNER)
             status = child.wait(2 * TIMEOUT_MS / 1000)
         finally:
+            tried = ", ".join(sorted({violation.syscall for violation in child.violations}))
             child.close()
+        if tried:
+            self._report(Incident(code=_OWN, role="step", task="", detail=f"the alert's command tried {tried}"))
         return "" if status == 0 else "alert.command_failed"

@@ -44,6 +44,7 @@ class Egress:
         self._child: Child | None = None
         self._listener: threading.Thread | None = None
         self._hears: dict[str, Hear] = {}
+        self._injected: dict[str, frozenset[str]] = {}
 
     def open(
         self, lease: str, endpoints: tuple[Endpoint, ...], child: Child, hear: Hear, secrets: Mapping[str, bytes]
@@ -57,6 +58,7 @@ class Egress:
         with self._lock:
             proxy = self._started()
             self._hears[lease] = hear
+            self._injected[lease] = frozenset(name for endpoint in endpoints for name in endpoint.inject.values())
             for endpoint in endpoints:
                 descriptor = child.listeners.pop((endpoint.host, endpoint.port))
                 message = ProxyOpen(
@@ -73,6 +75,11 @@ class Egress:
                     frames.send_descriptors(proxy.channel, [descriptor])
                 finally:
                     os.close(descriptor)
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The names of the secrets that the proxy may hold now."""
+        return frozenset[str]().union(*list(self._injected.values()))
 
     def close(self, lease: str) -> None:
         """End a lease: its listeners and connections are gone when the proxy has read this, or has died."""
@@ -99,6 +106,8 @@ class Egress:
             while (event := channel.receive(proxy.channel, ProxyEvent)) is not None:
                 closed = event.code == "proxy.closed"
                 hear = self._hears.pop(event.lease, None) if closed else self._hears.get(event.lease)
+                if closed:
+                    self._injected.pop(event.lease, None)
                 if hear is not None:
                     hear(event)
         except Exception:  # noqa: BLE001 - whatever it is, nobody would hear of the next violation

@@ -86,10 +86,14 @@ class Execution:
     def recover(self) -> list[str]:
         """Settle what a crash left: a running plan that nobody runs is halted, its started step is unknown (I4).
 
-        A plan that was halted or revoked before the crash may have left a started step too.
+        A plan that was halted or revoked before the crash may have left a started step too.  A violation that was
+        seen and is no incident yet becomes one, for each task that was worked for (I11).
         """
         found: list[str] = []
         store = self._core.store
+        for seen in store.seen():
+            detail = f"{seen.syscall}, before a restart"
+            self._watch.report(Incident(code="separation.syscall", role=seen.role, task=seen.task, detail=detail))
         live = [row.digest for status in (Status.RUNNING, Status.SEALED) for row in store.plans(status=status)]
         for digest in dict.fromkeys([*live, *store.unsettled()]):
             try:

@@ -38,6 +38,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Base of the rows; artifacts stay canonical bytes until a property reads them."""
 
 
+def columns(kind: type[Row]) -> str:
+    """The columns of a table of such rows."""
+    return ", ".join(kind.__struct_fields__)
+
+
 class TaskRow(Row, frozen=True, kw_only=True):
     """A task with what has become of it; ``task_digest`` is that of this revision."""
 
@@ -61,6 +66,17 @@ class Rate(Row, frozen=True, kw_only=True):
     def until(self) -> int:
         """When the window ends."""
         return self.began + RATE_WINDOW_MS
+
+
+class StoredTask(Row, frozen=True, kw_only=True):
+    """A task as it lies in the store."""
+
+    doc: bytes
+    received_doc: bytes
+    spent_doc: bytes
+    loaded_doc: bytes
+    frozen: bool
+    answer: str | None
 
 
 class PlanRow(Row, frozen=True, kw_only=True):
@@ -140,6 +156,21 @@ class IncidentRow(Row, frozen=True, kw_only=True):
     detail: str
     closed_by: str
     reason: str
+
+
+class SeenRow(Row, frozen=True, kw_only=True):
+    """A violation of a role that worked for this task, or for none, which is no incident yet."""
+
+    role: str
+    task: str
+    syscall: str
+
+
+class CarriedRow(Row, frozen=True, kw_only=True):
+    """The label that a resource carries from earlier tasks."""
+
+    key: str
+    label: bytes
 
 
 def charged(spent: Budget, amounts: Mapping[str, int], budget: Budget) -> Budget:

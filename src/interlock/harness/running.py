@@ -7,6 +7,7 @@ releases the secrets, and only then lets a step process start.  Everything that 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ class Run:
         self._on_progress = on_progress
         self._plan: Plan = row.plan
         self._evidence: Evidence = proposals.evidence(core.store.task(row.task))
-        self._outputs: dict[str, Labelled] = finished_outputs(core, self._plan)
+        self._outputs, self._facts = finished_outputs(core, self._plan)
         self._current: list[Labelled] = []
         self.unfolding = Unfolding(plan=self._plan)
 
@@ -91,11 +92,12 @@ class Run:
 
         Raises ``StateError`` (``unfolding.not_next``) for any other pair: the executor left its plan.
         """
-        wanted = Next(step=step_id, iteration=iteration) if iteration else Shaping(step=step_id)
+        first = iteration == self._plan.begun(step_id)
+        wanted = Shaping(step=step_id) if first else Next(step=step_id, iteration=iteration)
         if self.unfolding.expected() != wanted:
             raise StateError("unfolding.not_next", f"the executor asked for {step_id[:32]}, which is not next")
         try:
-            if iteration == 0:
+            if first:
                 self._find_shape(step_id)
         except InterlockError as error:
             self._stop(step_id, iteration, error.code)
@@ -116,8 +118,10 @@ class Run:
         step = self._plan.step(step_id)
         shape = evaluate_shape(step, self._environment(), skipped=self.unfolding.skipped)
         self.unfolding = self.unfolding.shaped(step_id, shape)
-        self._current = []
-        if self.unfolding.shape is None:
+        self._current = list(self._facts.get(step_id, ()))
+        if self.unfolding.shape is None and self._current and not shape.skip:  # A loop with nothing left to do.
+            self._outputs[step_id] = gather(self._current, shape.label)
+        elif self.unfolding.shape is None:
             self._outputs[step_id] = gather((), shape.label)
             self._core.store.claim(self._row.digest, step_id, 0, 0)
             self._core.record("outcome", self._row.task, f"{self._row.digest}/{step_id}/0", b"", code="skipped")
@@ -197,8 +201,7 @@ class Run:
             if paths and result.started:
                 self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
         except InterlockError as error:
-            self._settle(resolved, self._without(resolved, result), error.code, b"null", resolved.view.output)
-            return False
+            result = dataclasses.replace(result, ok=False, code=error.code, output=b"null")
         return self._conclude(resolved, shape, result)
 
     def _without(self, resolved: Resolved, result: Result) -> str:
@@ -227,6 +230,8 @@ class Run:
     def _conclude(self, resolved: Resolved, shape: Shape, result: Result) -> bool:
         if not result.ok:
             state = self._without(resolved, result)
+            if not result.started:  # Nothing happened, so there is nothing to put back.
+                self._core.store.settle(self._row.digest, resolved.step.id, resolved.iteration, "claimed", before=None)
             self._settle(resolved, state, result.code, result.output, resolved.view.output)
             return False
         output = labelled_output(result.output, resolved.view.output)
@@ -289,19 +294,26 @@ class Run:
         return Environment(outputs=self._outputs, literal=literal, item=item, output=output)
 
 
-def finished_outputs(core: Core, plan: Plan) -> dict[str, Labelled]:
-    """The outputs of the steps that a parent finished, as facts."""
-    found: dict[str, Labelled] = {}
+def finished_outputs(core: Core, plan: Plan) -> tuple[dict[str, Labelled], dict[str, list[Labelled]]]:
+    """The outputs of the steps that the plans before this one finished, and of the first iterations of a loop."""
+    known: dict[str, dict[int, Labelled]] = {}
     parent = plan.parent
-    while parent is not None and len(found) < len(plan.finished):
-        row = core.store.plan(parent)
-        claims = [claim for claim in core.store.claims(parent) if claim.step in plan.finished]
-        for step in {claim.step for claim in claims} - found.keys():
-            outputs = [claim.labelled for claim in claims if claim.step == step]
-            looped = row.plan.step(step).for_each is not None
-            found[step] = gather(outputs, join_all(output.label for output in outputs)) if looped else outputs[0]
-        parent = row.plan.parent
-    return found
+    while parent is not None:
+        for claim in core.store.claims(parent):  # What a later plan says of an iteration holds.
+            known.setdefault(claim.step, {}).setdefault(claim.iteration, claim.labelled)
+        parent = core.store.plan(parent).plan.parent
+    whole: dict[str, Labelled] = {}
+    begun: dict[str, list[Labelled]] = {}
+    for fact in plan.finished:
+        step, _, count = fact.partition("/")
+        outputs = [known[step][iteration] for iteration in sorted(known[step])]
+        if count:
+            begun[step] = outputs[: int(count)]
+        elif plan.step(step).for_each is not None:
+            whole[step] = gather(outputs, join_all(output.label for output in outputs))
+        else:
+            whole[step] = outputs[0]
+    return whole, begun
 
 
 def repeatable(manifest: Manifest) -> bool:

@@ -12,8 +12,9 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +23,7 @@ from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
 from interlock.artifact.frames import MAX_FRAME
-from interlock.artifact.plan import Plan, Proposal, ProposedStep
+from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Labelled
@@ -31,6 +32,7 @@ from interlock.harness.approvals import Approvals
 from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
+from interlock.harness.facts import facts
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
 from interlock.harness.proposals import Decided, Proposals, revoke
@@ -40,13 +42,13 @@ from interlock.harness.sandbox.profiles import Violation
 from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
 from interlock.harness.stepping import Stepper
 from interlock.harness.supervisor import Supervisor
-from interlock.harness.undo import Undo, Undone
-from interlock.harness.watch import Watch
+from interlock.harness.undo import NOTHING_SAID, Undo, Undone, Word
+from interlock.harness.watch import Incident, Watch
 from interlock.harness.workspace import Workspace
 
 _QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
 _ENDED = frozenset({Status.DENIED, Status.DONE, Status.EXPIRED, Status.REVOKED, Status.ROLLED_BACK})
-_UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
+_HELPERS = frozenset({"gateway", "proxy", "notifier"})
 _WITHOUT_EFFECT = frozenset({"skipped", "failed", "undone"})
 TASK_LIFETIME_MS = 7 * 24 * 3600 * 1000
 
@@ -77,8 +79,11 @@ class Harness:
             self.core.record("unsafe", "", name, b"", code=name)
         config = workspace.configuration
         self._seen: set[int] = set()
+        self._busy: list[str] = []
+        self._telling: list[threading.Thread] = []
         self.supervisor = Supervisor(on_violation=self._violation, unsafe_reduced=unsafe_reduced)
-        self.watch = Watch(self.core, Alerts(self.core, self.supervisor).alert)
+        alerts = Alerts(self.core, self.supervisor, self._report)
+        self.watch = Watch(self.core, alerts.alert)
         declared = {
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
@@ -104,6 +109,8 @@ class Harness:
 
     def close(self) -> None:
         """End every child and close the state."""
+        for thread in self._telling:
+            thread.join()
         self._gateway.shutdown()
         self._egress.shutdown()
         self.supervisor.close()
@@ -158,15 +165,18 @@ class Harness:
         parent: str = "",
     ) -> Outcome:
         """Run a planner process on a task; its proposals go through the gate, ``act`` may carry out what passed."""
-        return self._session(task_id, strategy, ask, act).plan(handed, parent)
+        with self._working(task_id):
+            return self._session(task_id, strategy, ask, act).plan(handed, parent)
 
     def answer(self, task_id: str, strategy: str, digest: str) -> Outcome:
         """Let a planner write the unverified answer from what a plan's steps returned."""
-        return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
+        with self._working(task_id):
+            return self._session(task_id, strategy, _nobody, lambda _: ()).answer(self.results(digest))
 
     def drill(self, task_id: str, source: bytes) -> tuple[Outcome, str]:
         """Play a planner that was taken over: ``source`` runs where its code would; what it tried is an incident."""
-        return self._session(task_id, "file", _nobody, lambda _: ()).drill(source)
+        with self._working(task_id):
+            return self._session(task_id, "file", _nobody, lambda _: ()).drill(source)
 
     def results(self, digest: str) -> tuple[Result, ...]:
         """What became of a plan's steps."""
@@ -190,7 +200,8 @@ class Harness:
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
         """One read through the gate."""
-        return self._observer.observe(task_id, action, arguments)
+        with self._working(task_id):
+            return self._observer.observe(task_id, action, arguments)
 
     # ---- deciding
 
@@ -199,7 +210,8 @@ class Harness:
         row = self.core.store.plan(digest)
         if row.status is not Status.PENDING:
             return codec.decode(row.previews, tuple[Preview, ...], limit=MAX_FRAME, data=True) if row.previews else ()
-        found = self._observer.previews(row)
+        with self._working(row.task):
+            found = self._observer.previews(row)
         with self.core.store.transaction():
             if codec.encode(found) != row.previews:
                 self.core.store.void_approvals(row.digest)  # They were about what was shown before.
@@ -219,7 +231,8 @@ class Harness:
         row = self.core.store.plan(digest)
         if row.status is Status.DEFERRED:
             self._proposals.take_up(row)
-        return self._execution.execute(digest, on_event)
+        with self._working(row.task):
+            return self._execution.execute(digest, on_event)
 
     def halt(self, digest: str | None, reason: str) -> list[str]:
         """Stop a running plan, or all of them, before their next step."""
@@ -244,7 +257,8 @@ class Harness:
     def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
         """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.
 
-        ``resolved`` says of each step whose outcome is unknown what a person found out: ``happened`` or ``not``.
+        ``resolved`` says of each step, or ``STEP/ITERATION``, whose outcome is unknown what a person found out:
+        ``happened`` or ``not``.  The iterations of a loop that have happened are facts too.
         """
         with self._execution.alone(digest):
             row = self.core.store.plan(digest)
@@ -256,7 +270,7 @@ class Harness:
                     "resume.revision_exists", f"its revision {standing.digest[:12]} is {standing.status.value}",
                     hint=f"go on with that one, or run: interlock revoke {standing.digest[:12]}",
                 )  # fmt: skip
-            finished = self._finished(row, resolved)
+            finished = facts(row.plan, self.core.store.claims(row.digest), resolved, self._repeats)
             self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
             return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
 
@@ -265,36 +279,19 @@ class Harness:
         started = {claim.state for claim in self.core.store.claims(revision.digest)} - _WITHOUT_EFFECT
         return bool(started) or revision.status not in _ENDED
 
-    def rollback(self, digest: str) -> tuple[Undone, ...]:
-        """Take back exactly what a plan did."""
-        return self._undo.rollback(self.core.store.plan(digest).digest)
+    def rollback(self, digest: str, word: Word = NOTHING_SAID) -> tuple[Undone, ...]:
+        """Take back exactly what a plan did; ``word`` says what became of an inverse action that was cut off."""
+        row = self.core.store.plan(digest)
+        with self._working(row.task):
+            return self._undo.rollback(row.digest, word)
 
     def close_incident(self, number: int, by: str, reason: str) -> None:
         """A person closes an incident and, with the last one, unfreezes the task."""
         self.watch.close(number, by, reason)
 
-    def _finished(self, row: PlanRow, resolved: Mapping[str, str]) -> tuple[str, ...]:
-        """The steps that count as done: a skipped one does not, its condition is asked again."""
-        done = list(row.plan.finished)
-        order = [step.id for step in row.plan.steps]
-        claims = self.core.store.claims(row.digest)
-        reached = max((order.index(claim.step) for claim in claims), default=-1)
-        for step in row.plan.steps:
-            states = {claim.state for claim in claims if claim.step == step.id}
-            # A loop is complete only where the plan went on to another step, and nothing of it was taken back.
-            complete = states == {"done"} and (step.for_each is None or order.index(step.id) < reached)
-            partly = "done" in states and not complete
-            manifest = self.core.catalogue.get(step.action)
-            doubtful = bool(states & _UNKNOWN) or (partly and not (manifest and repeatable(manifest)))
-            word = resolved.get(step.id)
-            if doubtful and word not in {"happened", "not"}:
-                raise StateError(
-                    "resume.unknown", f"it is unknown whether step {step.id} happened, or how much of it",
-                    hint=f"find out, then add --happened {step.id}, or --not-happened {step.id} to run all of it again",
-                )  # fmt: skip
-            if complete or (doubtful and word == "happened"):
-                done.append(step.id)
-        return tuple(dict.fromkeys(done))
+    def _repeats(self, step: Step) -> bool:
+        manifest = self.core.catalogue.get(step.action)
+        return manifest is not None and repeatable(manifest)
 
     def _session(self, task_id: str, strategy: str, ask: Asker, act: Act) -> Session:
         parts = Parts(
@@ -304,15 +301,46 @@ class Harness:
         return Session(parts, task_id, strategy)
 
     def _violation(self, violation: Violation) -> None:
-        """The kernel saw a forbidden call: on record before the caller is refused; its session makes it an incident.
+        """The kernel saw a forbidden call: on record before the caller is refused.
 
-        A child's first call is enough here, so that a flood of them cannot fill the ledger.
+        Who serves a planner, an executor or a step makes it an incident; a helper's is one at once, for each task
+        that is worked for.  A child's first call is enough here, so that a flood of them cannot fill the ledger.
         """
-        if violation.pid not in self._seen:
-            self._seen.add(violation.pid)
-            if violation.role == "step":
-                os.kill(violation.pid, signal.SIGKILL)  # It is held in its call, so the number is still its own.
-            self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
+        if violation.pid in self._seen:
+            return
+        self._seen.add(violation.pid)
+        tasks = tuple(dict.fromkeys(self._busy)) or ("",)
+        self.core.record("incident", "", violation.role, violation.syscall.encode(), code="separation.seen")
+        self.core.store.see(violation.role, tasks, violation.syscall)
+        if violation.role in _HELPERS:
+            self._helper_violated(violation, tasks)
+        if violation.pid > 0 and violation.role in {"step", *_HELPERS}:
+            os.kill(violation.pid, signal.SIGKILL)  # It is held in its call, so the number is still its own.
+
+    def _report(self, incident: Incident) -> int:
+        return self.watch.report(incident)
+
+    def _helper_violated(self, violation: Violation, tasks: tuple[str, ...]) -> None:
+        """Note it now; alert in a thread, as this one must go on for an alert to be delivered."""
+        key = self.core.workspace.configuration.model.key_secret
+        held = {"gateway": frozenset({key} - {""}), "proxy": self._egress.held}.get(violation.role, frozenset())
+        for task in tasks:
+            incident = Incident(
+                code="separation.syscall", role=violation.role, task=task, detail=violation.syscall,
+                secrets=tuple(sorted(held)),
+            )  # fmt: skip
+            self.watch.note(incident)
+            self._telling.append(threading.Thread(target=self.watch.tell, args=(incident,)))
+            self._telling[-1].start()
+
+    @contextmanager
+    def _working(self, task: str) -> Generator[None]:
+        """Say for which task the children work meanwhile."""
+        self._busy.append(task)
+        try:
+            yield
+        finally:
+            self._busy.remove(task)
 
 
 def reproposed(row: PlanRow) -> bytes:

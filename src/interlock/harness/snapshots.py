@@ -7,6 +7,8 @@ whether somebody else has changed things since.
 
 from __future__ import annotations
 
+import msgspec
+
 from interlock.artifact import codec, snapshot
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
@@ -91,4 +93,5 @@ class Snapshots:
 def _folders(paths: tuple[str, ...], manifest: Manifest, access: Effect, own: tuple[str, ...]) -> tuple[PathGrant, ...]:
     changed = [Touched(kind="file", name=path, access=Effect.WRITE) for path in paths]
     grants = path_grants(changed, manifest, own)
-    return tuple(PathGrant(path=grant.path, write=grant.write and access is Effect.WRITE) for grant in grants)
+    writes = access is Effect.WRITE
+    return tuple(msgspec.structs.replace(grant, write=grant.write and writes, execute=False) for grant in grants)

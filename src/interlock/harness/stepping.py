@@ -25,11 +25,12 @@ from interlock.artifact.resources import Touched, canonical_host, inside
 from interlock.harness import catalogue
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
-from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
+from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation, overlaps
+from interlock.harness.sandbox.runtime import runtime_paths
 from interlock.harness.scrub import scrubbed
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
-from interlock.harness.workspace import FILE_NAME
+from interlock.harness.workspace import FILE_NAME, Workspace
 
 Mode = RunStep.Mode
 GRACE_SECONDS = 5.0
@@ -196,13 +197,12 @@ class Stepper:
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
         driver = order.manifest.driver
-        packages = catalogue.package_folders(self._core.workspace)
         return JailSpec(
             paths=path_grants(order.touched, order.manifest, self._core.site.own)
             if order.paths is None
             else order.paths,
             programs=tuple(program(name) for name in driver.programs),
-            packages=(str(packages[driver.package]),) if driver.package else (),
+            packages=packages_of(order.manifest, self._core.workspace),
             hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
         )
 
@@ -251,7 +251,7 @@ def endpoints_of(manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[End
 
 
 def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
-    """What a step reaches: what it reads, and the folder of what it writes, in which ``own`` paths stay read-only.
+    """What a step reaches: what it reads, and the folder of what it writes; ``own`` paths in them are hidden.
 
     Raises ``StateError`` where a path leads through a link, or cannot be one here.
     """
@@ -265,8 +265,10 @@ def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[st
         grants[existing] = PathGrant(
             path=existing, write=writable, execute=writable and manifest.driver.executable_writes
         )
-    kept = [one for grant in grants.values() if grant.write for one in _kept(grant, own)]
-    grants |= {one.path: one for one in sorted(kept, key=lambda one: not one.write)}
+    own = set(own)
+    own = {one for one in own if not any(inside(one, other) for other in own - {one})}
+    kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own))]
+    grants |= {one.path: one for one in sorted(kept, key=lambda one: (not one.write, one.hidden))}
     return tuple(sorted(grants.values()))
 
 
@@ -287,11 +289,32 @@ def _reached(resource: Touched, manifest: Manifest) -> str:
     return str(existing)
 
 
+def packages_of(manifest: Manifest, workspace: Workspace) -> tuple[str, ...]:
+    """The folder of the package that carries an action out, where it has one."""
+    name = manifest.driver.package
+    return (str(catalogue.package_folders(workspace)[name] / name),) if name else ()
+
+
+def _hidden(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
+    """Nothing over the harness's own paths in a granted folder, but over code that the process itself runs.
+
+    A link in a folder that is only read leads to what is hidden where it stands.
+    """
+    runtime = runtime_paths("step")
+    for name in own:
+        path = Path(name) if grant.write else Path(name).resolve()
+        code = any(overlaps(name, part) for part in runtime)
+        if inside(str(path), grant.path) and path.exists() and not code:
+            yield PathGrant(path=str(path), hidden=True)
+
+
 def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
-    """Read-only binds over the harness's own paths below a writable folder.
+    """Binds over the harness's own paths below a writable folder, and over those of another workspace in it.
 
     The folders between are bound as they are: what is mounted upon can be neither renamed nor removed.
     """
+    if not grant.write:
+        return
     top = Path(grant.path)
     beside = (top / FILE_NAME, top / "policy") if (top / FILE_NAME).exists() else ()
     for path in {*beside, *(Path(name) for name in own if inside(name, grant.path))}:

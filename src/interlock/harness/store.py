@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -24,13 +24,17 @@ from interlock.decide.life import Event, Status, transition
 from interlock.harness.rows import (
     RATE_WINDOW_MS,
     ApprovalRow,
+    CarriedRow,
     ClaimRow,
     IncidentRow,
     PlanRow,
     Rate,
     Row,
+    SeenRow,
+    StoredTask,
     TaskRow,
     charged,
+    columns,
     nothing_spent,
     read,
 )
@@ -60,16 +64,9 @@ CREATE TABLE IF NOT EXISTS rate (class TEXT PRIMARY KEY, began INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS incident (
   id INTEGER PRIMARY KEY, at INTEGER NOT NULL, task TEXT NOT NULL, plan TEXT NOT NULL, code TEXT NOT NULL,
   detail TEXT NOT NULL, closed_by TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE IF NOT EXISTS seen (
+  id INTEGER PRIMARY KEY, role TEXT NOT NULL, task TEXT NOT NULL, syscall TEXT NOT NULL) STRICT;
 """
-
-
-class _StoredTask(Row, frozen=True, kw_only=True):
-    doc: bytes
-    received_doc: bytes
-    spent_doc: bytes
-    loaded_doc: bytes
-    frozen: bool
-    answer: str | None
 
 
 @contextmanager
@@ -138,7 +135,7 @@ class Store:
 
     def task(self, task_id: str) -> TaskRow:
         """The task; raises ``StateError`` where there is none."""
-        rows = self._all(_StoredTask, f"SELECT {_columns(_StoredTask)} FROM task WHERE id = ?", task_id)  # noqa: S608
+        rows = self._all(StoredTask, f"SELECT {columns(StoredTask)} FROM task WHERE id = ?", task_id)  # noqa: S608
         if not rows:
             raise StateError("task.unknown", f"no task {task_id}", hint="run: interlock task list")
         stored = rows[0]
@@ -203,12 +200,12 @@ class Store:
         """Store new plans; their digests and sequences are unique."""
         with self.transaction() as db:
             marks = ", ".join("?" * len(PlanRow.__struct_fields__))
-            sql = f"INSERT INTO plan ({_columns(PlanRow)}) VALUES ({marks})"  # noqa: S608 - our own names
+            sql = f"INSERT INTO plan ({columns(PlanRow)}) VALUES ({marks})"  # noqa: S608 - our own names
             db.executemany(sql, map(msgspec.structs.astuple, rows))
 
     def plan(self, digest: str) -> PlanRow:
         """The plan with that digest, or with that unique prefix of it; raises ``StateError``."""
-        sql = f"SELECT {_columns(PlanRow)} FROM plan WHERE digest >= ? AND digest < ?"  # noqa: S608
+        sql = f"SELECT {columns(PlanRow)} FROM plan WHERE digest >= ? AND digest < ?"  # noqa: S608
         rows = self._all(PlanRow, sql, digest, digest + "g")
         if len(rows) != 1 or len(digest) < _PREFIX:
             raise StateError(
@@ -220,7 +217,7 @@ class Store:
         """Plans in the order in which they were proposed."""
         return self._all(
             PlanRow,
-            f"SELECT {_columns(PlanRow)} FROM plan"  # noqa: S608
+            f"SELECT {columns(PlanRow)} FROM plan"  # noqa: S608
             " WHERE (? = '' OR task = ?) AND (? = '' OR status = ?) ORDER BY sequence",
             task, task, status or "", status or "",
         )  # fmt: skip
@@ -266,7 +263,7 @@ class Store:
         """The unused approvals of a plan that have not expired."""
         return self._all(
             ApprovalRow,
-            f"SELECT {_columns(ApprovalRow)} FROM approval WHERE plan = ? AND used = 0 AND expires_at > ?",  # noqa: S608
+            f"SELECT {columns(ApprovalRow)} FROM approval WHERE plan = ? AND used = 0 AND expires_at > ?",  # noqa: S608
             plan, now,
         )  # fmt: skip
 
@@ -297,7 +294,7 @@ class Store:
         except sqlite3.IntegrityError:
             raise StateError("claim.taken", f"step {step} iteration {iteration} was started before") from None
 
-    def settle(self, plan: str, step: str, iteration: int, state: str, **columns: bytes | str) -> None:
+    def settle(self, plan: str, step: str, iteration: int, state: str, **columns: bytes | str | None) -> None:
         """Say what became of a claim."""
         with self.transaction() as db:
             for column, value in {"state": state, **columns}.items():
@@ -308,7 +305,7 @@ class Store:
 
     def claims(self, plan: str) -> list[ClaimRow]:
         """What was started of a plan, in order."""
-        return self._all(ClaimRow, f"SELECT {_columns(ClaimRow)} FROM claim WHERE plan = ? ORDER BY rowid", plan)  # noqa: S608
+        return self._all(ClaimRow, f"SELECT {columns(ClaimRow)} FROM claim WHERE plan = ? ORDER BY rowid", plan)  # noqa: S608
 
     def unsettled(self) -> list[str]:
         """The plans with a claim of which nobody said yet what became of it."""
@@ -321,7 +318,7 @@ class Store:
         with self._lock:
             version = self._numbers("PRAGMA data_version")[0]
             if self._carry_changed or version != self._carried_at:
-                rows = self._all(_Carried, "SELECT key, label FROM carried")
+                rows = self._all(CarriedRow, "SELECT key, label FROM carried")
                 self._carried = {row.key: codec.decode_canonical(row.label, Label) for row in rows}
                 self._carry_changed, self._carried_at = False, version
             return self._carried
@@ -329,7 +326,7 @@ class Store:
     def carry(self, key: str, label: Label) -> None:
         """Join a label into what a resource carries."""
         with self.transaction() as db:
-            rows = self._all(_Carried, "SELECT key, label FROM carried WHERE key = ?", key)
+            rows = self._all(CarriedRow, "SELECT key, label FROM carried WHERE key = ?", key)
             joined = join(label, *(codec.decode_canonical(row.label, Label) for row in rows))
             db.execute("INSERT OR REPLACE INTO carried (key, label) VALUES (?, ?)", (key, codec.encode(joined)))
             self._carry_changed = True
@@ -347,20 +344,29 @@ class Store:
 
     # ---- incidents
 
-    def put_incident(self, at: int, task: str, plan: str, code: str, detail: str) -> int:
-        """Store an incident; its number."""
+    def see(self, role: str, tasks: Iterable[str], syscall: str) -> None:
+        """Remember a violation of a role that worked for these tasks until each has its incident."""
+        rows = [(role, task, syscall) for task in tasks]
         with self.transaction() as db:
-            cursor = db.execute(
-                "INSERT INTO incident (at, task, plan, code, detail) VALUES (?, ?, ?, ?, ?)",
-                (at, task, plan, code, detail),
-            )
+            db.executemany("INSERT INTO seen (role, task, syscall) VALUES (?, ?, ?)", rows)
+
+    def seen(self) -> list[SeenRow]:
+        """The violations that are no incidents yet, oldest first."""
+        return self._all(SeenRow, "SELECT role, task, syscall FROM seen ORDER BY id")
+
+    def put_incident(self, at: int, task: str, plan: str, code: str, detail: str, *, role: str = "") -> int:
+        """Store an incident, which is that of all that was seen of the role and the task; its number."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM seen WHERE role = ? AND task = ?", (role, task))
+            sql = "INSERT INTO incident (at, task, plan, code, detail) VALUES (?, ?, ?, ?, ?)"
+            cursor = db.execute(sql, (at, task, plan, code, detail))
             return int(cursor.lastrowid or 0)
 
     def incidents(self, *, still_open: bool = False) -> list[IncidentRow]:
         """Incidents, oldest first."""
         return self._all(
             IncidentRow,
-            f"SELECT {_columns(IncidentRow)} FROM incident WHERE ? = 0 OR closed_by = '' ORDER BY id",  # noqa: S608
+            f"SELECT {columns(IncidentRow)} FROM incident WHERE ? = 0 OR closed_by = '' ORDER BY id",  # noqa: S608
             int(still_open),
         )
 
@@ -389,12 +395,3 @@ class Store:
 
     def _number(self, sql: str) -> int:
         return self._numbers(sql)[0]
-
-
-class _Carried(Row, frozen=True, kw_only=True):
-    key: str
-    label: bytes
-
-
-def _columns(kind: type[Row]) -> str:
-    return ", ".join(kind.__struct_fields__)

@@ -50,6 +50,17 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
 
 
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of inverse actions that were started and not seen to end: ``happened`` or ``not``, by step."""
+
+    said: Mapping[str, str] = {}
+    by: str = ""
+    reason: str = ""
+
+
+NOTHING_SAID = Word()
+
+
 class Undo:
     """Rolls plans back."""
 
@@ -60,11 +71,11 @@ class Undo:
         self._alone = alone
         self._snapshots = Snapshots(core, stepper)
 
-    def rollback(self, digest: str) -> tuple[Undone, ...]:
+    def rollback(self, digest: str, word: Word = NOTHING_SAID) -> tuple[Undone, ...]:
         """Undo a plan that has ended, newest step first, stopping at the first that refuses."""
         self._ended(digest)
         with self._alone(digest):
-            return self._rollback(self._ended(digest))
+            return self._rollback(self._ended(digest), word)
 
     def _ended(self, digest: str) -> PlanRow:
         row = self._core.store.plan(digest)
@@ -74,8 +85,9 @@ class Undo:
             )
         return row
 
-    def _rollback(self, row: PlanRow) -> tuple[Undone, ...]:
+    def _rollback(self, row: PlanRow, word: Word) -> tuple[Undone, ...]:
         core = self._core
+        self._check(row, word)
         with core.store.transaction():  # No revision goes on from facts that are about to be taken back.
             revisions = core.store.revisions(row)
             if any(revision.status is Status.RUNNING for revision in revisions):
@@ -85,14 +97,32 @@ class Undo:
                     revoke(core, revision.digest, "", code="undo.parent")
         report: list[Undone] = []
         for claim in reversed(self._core.store.claims(row.digest)):
-            report.append(self._undo(row, claim))
+            report.append(self._undo(row, claim, word))
             if report[-1].state == "refused":
                 return tuple(report)
         self._core.record("undo", row.task, row.digest, b"", code="rolled-back")
         self._core.store.advance(row.digest, Event.UNDO)
         return tuple(report)
 
-    def _undo(self, row: PlanRow, claim: ClaimRow) -> Undone:
+    def _check(self, row: PlanRow, word: Word) -> None:
+        """A person speaks with a reason, and of nothing but what nobody knows."""
+        if word.said and not word.reason.strip():
+            raise StateError("undo.reason", "saying what happened needs a reason", hint="add --reason TEXT")
+        open_ones = [claim for claim in self._core.store.claims(row.digest) if claim.state == "undoing"]
+        for name in word.said:
+            if not any(name in _names(claim) for claim in open_ones):
+                raise StateError("undo.not_asked", f"it is not unknown whether {name[:64]} was taken back")
+
+    def _heard(self, row: PlanRow, claim: ClaimRow, word: Word) -> str:
+        """What the person said of this claim's inverse, on record from now on; nothing where nobody did."""
+        said = next((word.said[name] for name in _names(claim) if name in word.said), "")
+        if said:
+            code = "undo.happened" if said == "happened" else "undo.not_happened"
+            body = codec.encode({"by": word.by, "reason": word.reason})
+            self._core.record("undo", row.task, f"{row.digest}/{claim.step}/{claim.iteration}", body, code=code)
+        return said
+
+    def _undo(self, row: PlanRow, claim: ClaimRow, word: Word) -> Undone:
         step = row.plan.step(claim.step)
         manifest = self._core.catalogue.get(step.action)
         untouched = claim.state in {"skipped", "undone"} or (manifest and manifest.reversibility is Reversibility.PURE)
@@ -103,15 +133,16 @@ class Undo:
         if manifest.reversibility is Reversibility.IRREVERSIBLE and step.rollback is None:
             return Undone(step=claim.step, iteration=claim.iteration, state="refused", code="undo.irreversible")
         subject = f"{row.digest}/{claim.step}/{claim.iteration}"
+        said = self._heard(row, claim, word)
         self._core.record("undo", row.task, subject, b"", code="intended")
         try:
             if claim.before is not None:
                 result = self._restore(row, claim)
                 code = "" if result.ok else result.code
-            elif not self._inverse_was_done(claim):
-                code = self._compensate(row, claim, step, manifest)
-            else:
+            elif said == "happened" or self._inverse_was_done(claim):
                 code = ""
+            else:
+                code = self._compensate(row, claim, step, manifest, again=said == "not")
         except InterlockError as error:
             code = error.code
         if code:
@@ -139,11 +170,11 @@ class Undo:
             row, sealed, claim.step, claim.iteration, before=before, after=claim.after, paths=roots
         )
 
-    def _compensate(self, row: PlanRow, claim: ClaimRow, step: Step, manifest: Manifest) -> str:
-        """Run the inverse action, once; the code of why not, or nothing."""
+    def _compensate(self, row: PlanRow, claim: ClaimRow, step: Step, manifest: Manifest, *, again: bool) -> str:
+        """Run the inverse action, once unless a person wants it ``again``; the code of why not, or nothing."""
         action, arguments = self._inverse(claim, step, manifest)
         inverse = self._core.catalogue.get(action)
-        if claim.state == "undoing" and not (inverse and repeatable(inverse)):
+        if claim.state == "undoing" and not again and not (inverse and repeatable(inverse)):
             raise StateError("undo.unknown", "the inverse was started before, and nobody knows what came of it")
         judged, view = self._judge(row, action, arguments)
         decision = judged.verdict.decision
@@ -248,6 +279,11 @@ class Undo:
             name: Labelled(value=_source(value, intended, output), label=label)
             for name, value in manifest.inverse.arguments.items()
         }
+
+
+def _names(claim: ClaimRow) -> tuple[str, str]:
+    """How a person may name what was started."""
+    return claim.step, f"{claim.step}/{claim.iteration}"
 
 
 def _values(arguments: Mapping[str, Labelled]) -> dict[str, Json]:

@@ -37,18 +37,28 @@ class Watch:
 
     def report(self, incident: Incident) -> int:
         """Mark, record, freeze, revoke and alert, in this order; the incident's number."""
+        number = self.note(incident)
+        self.tell(incident)
+        return number
+
+    def note(self, incident: Incident) -> int:
+        """All of it but the alert, for a caller that may not wait."""
         with self._lock:
             core = self._core
             core.vault.mark(frozenset(incident.secrets))
             core.record("incident", incident.task, incident.plan or incident.role, incident, code=incident.code)
             number = core.store.put_incident(
-                core.clock(), incident.task, incident.plan, incident.code, f"{incident.role}: {incident.detail}"[:500]
-            )
+                core.clock(), incident.task, incident.plan, incident.code, f"{incident.role}: {incident.detail}"[:500],
+                role=incident.role,
+            )  # fmt: skip
             if incident.task:
                 core.store.freeze(incident.task, frozen=True)
                 self._revoke_all(incident)
-        self._alert(incident, len(core.store.incidents(still_open=True)))
         return number
+
+    def tell(self, incident: Incident) -> None:
+        """Alert of an incident that was noted."""
+        self._alert(incident, len(self._core.store.incidents(still_open=True)))
 
     def close(self, number: int, by: str, reason: str) -> None:
         """A person closes an incident; the task thaws when it was the task's last one."""

@@ -23,6 +23,7 @@ import msgspec
 from attacks.escape.attempt import ANY, ROOT, Attempt, script
 from attacks.escape.files import FILES
 from attacks.escape.grants import GRANTS
+from attacks.escape.hidden import HIDDEN
 from attacks.escape.kernel import KERNEL
 from attacks.escape.network import NETWORK
 from attacks.escape.processes import PROCESSES
@@ -31,8 +32,9 @@ from interlock.harness.sandbox.profiles import JailSpec, PathGrant, Role
 from interlock.harness.supervisor import Child, Supervisor
 
 COMMON = FILES | NETWORK | PROCESSES | KERNEL
-ATTEMPTS: dict[Role, dict[str, Attempt]] = {"planner": COMMON, "executor": COMMON, "step": COMMON | GRANTS}
+ATTEMPTS: dict[Role, dict[str, Attempt]] = {"planner": COMMON, "executor": COMMON, "step": COMMON | GRANTS | HIDDEN}
 
+_HIDDEN = ("readable/own/rule", "readable/own.toml", "writable/between/own/rule", "writable/own.toml")
 _VICTIM = """
 import ctypes, signal, sys
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -51,7 +53,7 @@ def run(role: Role) -> dict[str, object]:
         sibling = _start(supervisor, "step", JailSpec(paths=(_grant(folder / "sibling", write=True),)), _IDLE, {})
         os.read(sibling.stdout, 10)
         targets |= {"sibling": sibling.pid, "sibling_file": str(folder / "sibling" / "file")}
-        spec = JailSpec(paths=(_grant(folder / "writable", write=True), _grant(folder / "readable")))
+        spec = JailSpec(paths=_grants(folder))
         attempts = ATTEMPTS[role]
         source = script(attempts, forking=False)
         before = _contents(folder)
@@ -76,6 +78,15 @@ def shown(attempts: dict[str, Attempt]) -> dict[str, Attempt]:
 
 def _grant(path: Path, *, write: bool = False) -> PathGrant:
     return PathGrant(path=str(path), write=write)
+
+
+def _grants(folder: Path) -> tuple[PathGrant, ...]:
+    hidden = ("readable/own", "readable/own.toml", "writable/between/own", "writable/own.toml")
+    shown = (("writable", True), ("writable/between", True), ("readable", False))
+    return (
+        *(_grant(folder / name, write=write) for name, write in shown),
+        *(PathGrant(path=str(folder / name), hidden=True) for name in hidden),
+    )
 
 
 def _start(supervisor: Supervisor, role: Role, spec: JailSpec, source: str, targets: dict[str, object]) -> Child:
@@ -138,6 +149,7 @@ def _targets() -> Iterator[dict[str, object]]:
             "disposable": str(folder / "secret-folder" / "disposable"),
             "writable": str(folder / "writable"),
             "readable": str(folder / "readable"),
+            "hidden": [str(folder / name) for name in _HIDDEN],
             "module": str(folder / "secret-folder" / "module.py"),
             "program": os.path.realpath("/bin/true"),
             "library": __import__("_ctypes").__file__,
@@ -158,6 +170,10 @@ def _plant(folder: Path, word: str) -> None:
     for name in ("secret-folder", "writable", "readable", "sibling", "home"):
         (folder / name).mkdir()
     (folder / "secret-folder" / "secret").write_text(word)
+    for name in _HIDDEN:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(word)
+    (folder / "readable" / "toml-link").symlink_to("own.toml")
     (folder / "secret-folder" / "link").symlink_to(folder / "secret-folder" / "secret")
     (folder / "readable" / "to-secret").symlink_to(folder / "secret-folder" / "secret")
     for path in ("secret-folder/disposable", "readable/note", "readable/spare", "readable/other", "sibling/file"):

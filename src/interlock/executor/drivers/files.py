@@ -217,7 +217,7 @@ def _rename_or_copy(work: Work, old: tuple[int, str], new: tuple[int, str]) -> N
 
 def _copy(work: Work) -> Json:
     source, target = _ends(work)
-    with work.places.parent(source) as old, work.places.parent(target) as new:
+    with work.places.whole(source) as old, work.places.parent(target) as new:
         count = _transferable(old, one_name=True)
         _copy_beside(work, old, new)
     return {"source": source, "destination": target, "entries": count}

@@ -87,6 +87,16 @@ class Places:
         with closing(open_at(base, folder or ".", os.O_PATH | os.O_DIRECTORY)) as descriptor:
             yield descriptor, name
 
+    @contextmanager
+    def whole(self, path: str) -> Generator[tuple[int, str], None, None]:
+        """As ``parent``, to read what stands there: a granted folder is its own name ``.``."""
+        descriptor = self._granted.get(path)
+        if descriptor is not None and stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            yield descriptor, "."
+            return
+        with self.parent(path) as found:
+            yield found
+
     def _nearest(self, path: str, *, itself: bool) -> tuple[int, str]:
         found = [root for root in self._granted if (path == root and itself) or path.startswith(root.rstrip("/") + "/")]
         found = [root for root in found if stat.S_ISDIR(os.fstat(self._granted[root]).st_mode)]

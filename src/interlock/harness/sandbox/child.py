@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import linecache
 import os
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import traceback
+from importlib.machinery import ModuleSpec
 from typing import Final, NoReturn
 
 import msgspec
@@ -116,6 +118,8 @@ def _refusal(world: World, spec: JailSpec) -> tuple[str, str] | None:
         return "sandbox.entry", f"the {world.profile.role}'s code: {world.entry_error}"
     if not world.namespaces and (spec.programs or spec.hosts):
         return "sandbox.reduced", "without namespaces a step gets neither programs nor hosts"
+    if not world.namespaces and any(grant.hidden for grant in spec.paths):
+        return "sandbox.reduced", "without namespaces nothing can be hidden from a step"
     return None
 
 
@@ -125,7 +129,8 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: so
     trees = jail.take_outputs(descriptors, outputs=bequest.outputs)
     if world.namespaces:
         jail.attach_grants(bequest.targets, trees)
-    directories = {grant.path: raw.hold(grant.path) for grant in spec.paths}
+        jail.hide(spec)
+    directories = {grant.path: raw.hold(grant.path) for grant in spec.paths if not grant.hidden}
     if [*directories.values()] != [*range(CHANNEL + 1, CHANNEL + 1 + len(directories))]:
         raise SandboxError("sandbox.descriptors", "a descriptor was left open on the way into the jail")
     listening = jail.listen_for(spec) if spec.hosts else []
@@ -161,7 +166,7 @@ def described(error: OSError | InterlockError) -> tuple[str, str]:
 
 def _run(profile: Profile, spec: JailSpec, directories: dict[str, int]) -> int:
     channel = socket.socket(fileno=CHANNEL)
-    sys.path.extend(spec.packages)
+    sys.meta_path.append(Packages(spec.packages))
     if spec.mode == "script":
         return _run_script(channel)
     if spec.mode == "probe":
@@ -192,6 +197,26 @@ def _run_script(channel: socket.socket) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+class Packages:
+    """Finds granted packages by the names of their folders; what stands beside them is nobody's module."""
+
+    def __init__(self, folders: tuple[str, ...]) -> None:
+        self._folders = {folder.rpartition("/")[2]: folder for folder in folders}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """As of a ``MetaPathFinder``; submodules are found in the package by Python's own."""
+        del path, target
+        folder = self._folders.get(name)
+        if folder is None:
+            return None
+        source = f"{folder}/__init__.py"
+        if os.path.isfile(source):  # noqa: PTH113 - as in the rest of the jail
+            return importlib.util.spec_from_file_location(name, source, submodule_search_locations=[folder])
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [folder]
+        return spec
 
 
 def _exit_code(leaving: SystemExit) -> int:

@@ -4,7 +4,7 @@
  (2) namespaces: user, mount, ipc, uts, cgroup and, unless the role holds the host's network, net; the pid
      namespace was made by the zygote, so that the child is its first process and takes all others with it;
  (3) a root of its own: an empty tmpfs, read-only binds of the runtime, the old root detached;
- (4) the grants of this start: paths, and one listening socket for each host;
+ (4) the grants of this start: paths, nothing where something is hidden, one listening socket for each host;
  (5) descriptors: nothing but 0, 1, 2, the channel and the granted folders;
  (6) limits, no capability, no new privileges, not dumpable, dead when the zygote dies;
  (7) Landlock; (8) seccomp, last, because the other layers need what it forbids.
@@ -37,6 +37,7 @@ from interlock.harness.sandbox.profiles import (
 
 PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
 JAIL: Final = "/jail"
+_NOTHING: Final = "/nothing"  # an empty file and an empty folder, which stand for what is hidden
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
 _READ: Final = _READ_FILE | _READ_DIR
 _CHANGE: Final = _WRITE_FILE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13 | _TRUNCATE
@@ -89,6 +90,10 @@ def build_root(profile: Profile, runtime: tuple[str, ...]) -> None:
 
 
 def _write_names() -> None:
+    nothing = Path(JAIL + _NOTHING)
+    nothing.mkdir(mode=0o555)
+    (nothing / "folder").mkdir(mode=0o555)
+    (nothing / "file").touch(mode=0o444)
     folder = Path(JAIL) / "etc"
     folder.mkdir(exist_ok=True)
     (folder / "nsswitch.conf").write_text("passwd: files\nhosts: files\n", "ascii")
@@ -121,6 +126,15 @@ def attach_grants(targets: tuple[str, ...], trees: list[int]) -> None:
             make_mount_point(path, folder=stat.S_ISDIR(os.fstat(tree).st_mode))
         raw.attach(tree, path)
         os.close(tree)
+
+
+def hide(spec: JailSpec) -> None:
+    """(4) over each hidden path nothing; raises ``OSError`` where it is gone, as it may have another name now."""
+    for grant in spec.paths:
+        if grant.hidden and grant.path not in spec.packages:
+            kind = "folder" if stat.S_ISDIR(os.lstat(grant.path).st_mode) else "file"
+            attributes = raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV | raw.NO_EXEC
+            raw.cover(f"{_NOTHING}/{kind}", grant.path, attributes)
 
 
 def listen_for(spec: JailSpec) -> list[int]:

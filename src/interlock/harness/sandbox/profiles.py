@@ -70,11 +70,15 @@ PROFILES: Final[dict[Role, Profile]] = {
 
 
 class PathGrant(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """A canonical absolute path of an existing file or directory, bound at the same path in the jail."""
+    """A canonical absolute path of an existing file or directory, bound at the same path in the jail.
+
+    Where ``hidden``, an empty read-only file or directory stands there instead, unless it is a package of this start.
+    """
 
     path: str
     write: bool = False
     execute: bool = False
+    hidden: bool = False
 
 
 class HostGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +102,9 @@ class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one start adds to its role's profile; empty adds nothing.
 
     ``programs`` are absolute paths (files or folders) that may be executed, read-only.  ``packages`` are
-    read-only folders that stand last on the child's module path.  ``connect_ports`` are the only
-    TCP ports to which a helper may connect, on kernels whose Landlock knows TCP (6.7 and later).
+    read-only Python packages, imported by the names of their folders, and nothing beside them.
+    ``connect_ports`` are the only TCP ports to which a helper may connect, on kernels whose Landlock knows
+    TCP (6.7 and later).
     """
 
     paths: tuple[PathGrant, ...] = ()
@@ -207,7 +212,8 @@ def check_spec(profile: Profile, spec: JailSpec, runtime: tuple[str, ...]) -> No
         if not _CANONICAL.fullmatch(path) or _within(path, _RESERVED):
             raise SandboxError("sandbox.grant_path", "a granted path is not canonical or is reserved")
     for grant in spec.paths:
-        if grant.write and any(overlaps(grant.path, part) for part in (*runtime, *spec.programs, *spec.packages)):
+        code = any(overlaps(grant.path, part) for part in (*runtime, *spec.programs))
+        if grant.write and (code or any(_exposes(grant, package, spec) for package in spec.packages)):
             raise SandboxError(
                 "sandbox.grant_runtime",
                 "a writable path holds, or lies in, code that confined processes run",
@@ -218,6 +224,18 @@ def check_spec(profile: Profile, spec: JailSpec, runtime: tuple[str, ...]) -> No
     for host in spec.hosts:
         if not _HOST_NAME.fullmatch(host.host) or not 0 < host.port < 1 << 16:
             raise SandboxError("sandbox.grant_host", "a granted host is not a canonical name and port")
+
+
+def _exposes(grant: PathGrant, package: str, spec: JailSpec) -> bool:
+    """Whether a package could be changed, or moved away, through a writable path.
+
+    It cannot where it is bound over that path, and so is each folder between: what is mounted upon stays.
+    """
+    if not _within(package, (grant.path,)) or package == grant.path:
+        return overlaps(grant.path, package)
+    bound, names = {one.path for one in spec.paths}, package[len(grant.path) + 1 :].split("/")[:-1]
+    between = ["/".join(names[: at + 1]) for at in range(len(names))]
+    return not {f"{grant.path}/{name}" for name in between} <= bound
 
 
 def overlaps(one: str, other: str) -> bool:

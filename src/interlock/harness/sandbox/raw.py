@@ -122,6 +122,16 @@ def _set_attributes(where: int, path: str, attributes: int, flags: int, namespac
     call("mount_setattr", where, path.encode(), flags, struct.pack("QQQQ", attributes, 0, 0, namespace), 32)
 
 
+def cover(source: str, target: str, attributes: int) -> None:
+    """Let ``source`` stand at ``target`` under ``attributes``, over whatever is there."""
+    tree = call("open_tree", _AT_FDCWD, source.encode(), _CLONE_TREE)
+    try:
+        _set_attributes(tree, "", attributes, 0x8000 | _AT_EMPTY_PATH)
+        attach(tree, target)
+    finally:
+        os.close(tree)
+
+
 def attach(tree: int, target: str) -> None:
     call("move_mount", tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_EMPTY)
 

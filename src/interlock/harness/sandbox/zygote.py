@@ -201,7 +201,11 @@ class Zygote:
 
     def _bind(self, spec: JailSpec, waiting: Waiting, trees: list[int]) -> list[str]:
         """Add the detached binds of an order's grants to ``trees``, outer ones first; returns their paths."""
-        wanted = {grant.path: _attributes(write=grant.write, execute=grant.execute) for grant in spec.paths}
+        wanted = {
+            grant.path: _attributes(write=grant.write, execute=grant.execute)
+            for grant in spec.paths
+            if not grant.hidden
+        }
         wanted |= dict.fromkeys((*spec.packages, *spec.programs), _attributes(write=False, execute=True))
         if not self.world.namespaces:
             return []

@@ -67,6 +67,19 @@ def person(name: str | None) -> str:
     return keys[0] if len(keys) == 1 else identifier(login())
 
 
+def authenticated(core: Core, who: str) -> None:
+    """Hold the person to a key of their own that is an approver's now; raises ``SignatureError``."""
+    from interlock.artifact.errors import SignatureError
+    from interlock.harness.keys import own_signer
+
+    signer = own_signer(approver_folder(), who, create=False)
+    known = {key.id: key.owner for key in core.keys.keyring.candidates("approver", core.clock())}
+    if known.get(signer.id) != who:
+        raise SignatureError(
+            "signature.untrusted", f"the key of {who} is no approver's here", hint="run: interlock keys list"
+        )
+
+
 def identifier(name: str) -> str:
     """A name that can stand in a keyring and in a file name; raises ``ConfigurationError``."""
     import msgspec

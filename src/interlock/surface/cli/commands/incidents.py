@@ -5,13 +5,10 @@ from __future__ import annotations
 import click
 import msgspec
 
-from interlock.artifact.errors import SignatureError, StateError
-from interlock.harness.core import Core
-from interlock.harness.keys import own_signer
-from interlock.harness.workspace import approver_folder
+from interlock.artifact.errors import StateError
 from interlock.surface.cli.console import console
 from interlock.surface.cli.layout import table
-from interlock.surface.cli.opening import acting, approver, person, reading
+from interlock.surface.cli.opening import acting, approver, authenticated, person, reading
 from interlock.surface.cli.root import Noun
 from interlock.surface.cli.visible import visible
 from interlock.surface.cli.words import moment
@@ -57,16 +54,6 @@ def close(number: int, reason: str, name: str | None) -> None:
     """Close an incident; with the last one its task thaws.  Needs an approver's key."""
     who = person(name)
     with acting() as harness:
-        _authenticated(harness.core, who)
+        authenticated(harness.core, who)
         harness.close_incident(number, who, reason)
     console().data({"incident": number, "closedBy": who}, f"closed incident {number}")
-
-
-def _authenticated(core: Core, who: str) -> None:
-    """Hold the person to a key of their own that is an approver's now."""
-    signer = own_signer(approver_folder(), who, create=False)
-    known = {key.id: key.owner for key in core.keys.keyring.candidates("approver", core.clock())}
-    if known.get(signer.id) != who:
-        raise SignatureError(
-            "signature.untrusted", f"the key of {who} is no approver's here", hint="run: interlock keys list"
-        )

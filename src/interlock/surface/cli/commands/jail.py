@@ -47,10 +47,9 @@ def _spec(plan: str, step_id: str) -> JailSpec:
     """What the harness gives to that step, from the resources that were decided on."""
     from interlock.artifact.arguments import is_literal
     from interlock.artifact.errors import StateError
-    from interlock.harness import catalogue
     from interlock.harness.minting import known_resources
     from interlock.harness.sandbox.profiles import HostGrant, JailSpec
-    from interlock.harness.stepping import endpoints_of, path_grants, program
+    from interlock.harness.stepping import endpoints_of, packages_of, path_grants, program
 
     with reading() as core:
         found = core.store.plan(plan).plan
@@ -59,12 +58,11 @@ def _spec(plan: str, step_id: str) -> JailSpec:
         step = found.step(step_id)
         manifest, touched = core.catalogue[step.action], known_resources(core, step)
         known = {name: value for name, value in step.arguments.items() if is_literal(value)}
-        packages = catalogue.package_folders(core.workspace)
-        own = core.site.own
+        own, workspace = core.site.own, core.workspace
     driver = manifest.driver
     return JailSpec(
         paths=path_grants(touched, manifest, own),
         programs=tuple(program(name) for name in driver.programs),
-        packages=(str(packages[driver.package]),) if driver.package else (),
+        packages=packages_of(manifest, workspace),
         hosts=tuple(HostGrant(host=end.host, port=end.port) for end in endpoints_of(manifest, known)),
     )

@@ -8,7 +8,7 @@ import msgspec
 from interlock.decide.life import Status
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
-from interlock.surface.cli.opening import acting, reduced
+from interlock.surface.cli.opening import acting, approver, authenticated, person, reduced
 from interlock.surface.cli.outcome import (
     decided_data,
     decided_exit,
@@ -64,17 +64,23 @@ def revoke(plan: str, reason: str) -> None:
     console().data({"plan": digest, "status": status.value}, f"plan {digest}\nstatus {status.value}")
 
 
+def _said(happened: tuple[str, ...], missing: tuple[str, ...]) -> dict[str, str]:
+    both = set(happened) & set(missing)
+    if both:
+        raise click.UsageError(f"{', '.join(sorted(both))}: either it happened or it did not")
+    return {**dict.fromkeys(happened, "happened"), **dict.fromkeys(missing, "not")}
+
+
 @click.command(cls=Leaf)
 @click.argument("plan")
-@click.option("--happened", multiple=True, metavar="STEP", help="A step of unknown outcome that did happen.")
+@click.option(
+    "--happened", multiple=True, metavar="STEP", help="A step, or STEP/ITERATION, of unknown outcome that did happen."
+)
 @click.option("--not-happened", "missing", multiple=True, metavar="STEP", help="One that did not.")
 @reduced
 def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], unsafe: bool) -> int:
     """Propose the rest of a halted plan anew: finished steps are facts, the rest passes gate and approvals again."""
-    both = set(happened) & set(missing)
-    if both:
-        raise click.UsageError(f"{', '.join(sorted(both))}: either it happened or it did not")
-    resolved = {**dict.fromkeys(happened, "happened"), **dict.fromkeys(missing, "not")}
+    resolved = _said(happened, missing)
     out = console()
     with acting(unsafe=unsafe) as harness:
         decided = harness.resume(plan, resolved)
@@ -87,18 +93,36 @@ def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], unsaf
 
 @click.command(cls=Leaf)
 @click.argument("plan")
+@click.option("--happened", multiple=True, metavar="STEP", help="Taking it back was cut off, and did happen.")
+@click.option("--not-happened", "missing", multiple=True, metavar="STEP", help="It did not: do it again.")
+@click.option("--reason", default="", help="How you know; recorded, and needed with either of them.")
+@approver
 @reduced
-def rollback(plan: str, unsafe: bool) -> int:
-    """Take back exactly what a plan did, newest step first; refuses where somebody has changed things since."""
+def rollback(
+    plan: str, happened: tuple[str, ...], missing: tuple[str, ...], reason: str, name: str | None, unsafe: bool
+) -> int:
+    """Take back exactly what a plan did, newest step first; refuses where somebody has changed things since.
+
+    Where an inverse action was cut off, an approver says what became of it.
+    """
+    from interlock.harness.undo import Word
     from interlock.surface.cli.layout import table
 
+    said = _said(happened, missing)
+    who = person(name) if said else ""
     with acting(unsafe=unsafe) as harness:
+        if said:
+            authenticated(harness.core, who)
         digest = harness.core.store.plan(plan).digest
-        report = harness.rollback(digest)
+        report = harness.rollback(digest, Word(said=said, by=who, reason=reason))
         status = harness.core.store.plan(digest).status
+        unknown = [claim.step for claim in harness.core.store.claims(digest) if claim.state == "undoing"]
     rows = [(one.step, one.iteration, one.state, one.code) for one in report]
     text = f"{table(('STEP', 'ITERATION', 'STATE', 'CODE'), rows)}\n\nplan {digest}\nstatus {status.value}"
     console().data(
         {"plan": digest, "status": status.value, "steps": [msgspec.to_builtins(one) for one in report]}, text
     )
+    if unknown:
+        again = f"interlock rollback {digest[:12]} --happened {unknown[0]} --reason TEXT, or --not-happened"
+        console().say(f"find out whether {unknown[0]} was taken back, then: {again}")
     return Exit.OK if status is Status.ROLLED_BACK else Exit.HALTED

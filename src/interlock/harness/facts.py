@@ -1,0 +1,63 @@
+"""What a halted plan has done, as the facts that its revision begins with.
+
+A step that has happened is a fact; of a loop that is not through, the first iterations are, so that none of them is
+started again.  Where nobody knows whether something happened a person says so, by step or by step and iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from interlock.artifact.errors import StateError
+from interlock.artifact.plan import Plan, Step
+from interlock.harness.rows import ClaimRow
+
+_UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
+_WORDS = frozenset({"happened", "not"})
+
+
+def facts(
+    plan: Plan, claims: Sequence[ClaimRow], said: Mapping[str, str], repeats: Callable[[Step], bool]
+) -> tuple[str, ...]:
+    """The plan's ``finished`` for a revision; a skipped step is none, its condition is asked again.
+
+    ``said`` maps ``STEP`` or ``STEP/ITERATION`` to ``happened`` or ``not``.  Raises ``StateError`` where it is silent.
+    """
+    order = [step.id for step in plan.steps]
+    reached = max((order.index(claim.step) for claim in claims), default=-1)
+    found: list[str] = []
+    for at, step in enumerate(plan.steps):
+        mine = sorted((claim for claim in claims if claim.step == step.id), key=lambda claim: claim.iteration)
+        happened = [_happened(claim, step, said) for claim in mine]
+        if step.id in plan.finished or (step.for_each is None and happened == [True]):
+            found.append(step.id)
+        elif step.for_each is not None:
+            count = _first(plan.begun(step.id), mine, happened)
+            through = at < reached and all(happened) and count > 0
+            vouched = said.get(step.id) == "happened" and bool(mine)
+            if through or vouched or count == step.for_each.at_most:
+                found.append(step.id)
+            elif count and not repeats(step):
+                found.append(f"{step.id}/{count}")
+    return tuple(found)
+
+
+def _first(count: int, claims: Sequence[ClaimRow], happened: Sequence[bool]) -> int:
+    """How many iterations from the first one on have happened; ``count`` of them before these claims."""
+    for claim, yes in zip(claims, happened, strict=True):
+        count += yes and claim.iteration == count
+    return count
+
+
+def _happened(claim: ClaimRow, step: Step, said: Mapping[str, str]) -> bool:
+    if claim.state not in _UNKNOWN:
+        return claim.state == "done"
+    place = f"{step.id}/{claim.iteration}"
+    word = said.get(place) or said.get(step.id)
+    if word not in _WORDS:
+        name = place if step.for_each else step.id
+        raise StateError(
+            "resume.unknown", f"it is unknown whether {name} happened",
+            hint=f"find out, then add --happened {name}, or --not-happened {name} to run it again",
+        )  # fmt: skip
+    return word == "happened"
