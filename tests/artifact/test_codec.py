@@ -114,3 +114,18 @@ def test_what_a_person_would_not_see_is_an_error_unless_it_is_called_data(text: 
         codec.check([text])
     assert codec.parse(raw_, data=True) == text
     codec.check([text], data=True)
+
+
+BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufe00\ufe0f\U000e0100\U000e01ef"
+SEEN = "\u034e\u0350\u115e\u1161\u17b3\u17b6\u180a\u1810\u27ff\u2801\u3163\u3165\uffa1\ufe10"
+
+
+@pytest.mark.parametrize(("marks", "is_hidden"), [(BLANK, True), (SEEN, False)])
+def test_marks_that_show_nothing_are_hidden_and_their_neighbours_are_not(marks: str, is_hidden: bool) -> None:
+    assert [hex(ord(mark)) for mark in marks if (codec.hidden(mark) == mark) is not is_hidden] == []
+
+
+@pytest.mark.parametrize("value", [[[]] * 31, [0] * 4096, "a" * ((1 << 18) - 2), 10**15 - 1], ids=("brackets", "commas", "bytes", "digits"))
+def test_the_shortcut_is_taken_up_to_its_bounds(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(codec, "check")
+    assert codec.decode_canonical(codec.encode(value), object) == value

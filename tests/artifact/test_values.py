@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
+import interlock.artifact
+import interlock.decide
 from interlock.artifact import arguments, codec, entry, snapshot
 from interlock.artifact.action import Argument, Driver, Effect, Manifest, Reversibility
 from interlock.artifact.arguments import ArgumentError
@@ -28,11 +35,33 @@ def test_an_error_says_what_and_what_next() -> None:
     assert str(InterlockError("a.b", "it broke", hint="mend it")) == "a.b: it broke (mend it)"
 
 
-def test_values_are_frozen_and_keyword_only() -> None:
-    with pytest.raises(AttributeError):
-        MANIFEST.privileged = False  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        Argument("string")  # type: ignore[misc]
+def structs(package: ModuleType) -> list[type]:
+    names = [each.name for each in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+    modules = [importlib.import_module(name) for name in names if not name.endswith("_pb2")]
+    found = {id(kind): kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    own = [kind for kind in found.values() if kind.__module__ in names]
+    return [kind for kind in own if issubclass(kind, msgspec.Struct) or dataclasses.is_dataclass(kind)]
+
+
+def is_frozen(kind: type) -> bool:
+    config = kind.__struct_config__ if issubclass(kind, msgspec.Struct) else kind.__dataclass_params__  # type: ignore[attr-defined]
+    return bool(config.frozen)
+
+
+@pytest.mark.parametrize(
+    ("package", "positional"),
+    [(interlock.artifact, set()), (interlock.decide, {"Literal", "Reference", "Call", "Examined"})],
+)
+def test_every_value_is_frozen_and_keyword_only(package: ModuleType, positional: set[str]) -> None:
+    found = structs(package)
+    assert len(found) >= 20
+    assert [kind.__name__ for kind in found if not is_frozen(kind)] == []
+    fields = [(kind.__name__, each.kind) for kind in found for each in inspect.signature(kind).parameters.values()]
+    assert {name for name, kind in fields if kind is not inspect.Parameter.KEYWORD_ONLY} == positional
+
+
+def test_every_artifact_refuses_what_it_does_not_know() -> None:
+    assert all(kind.__struct_config__.forbid_unknown_fields for kind in structs(interlock.artifact))  # type: ignore[attr-defined]
 
 
 def test_a_manifest_is_named_with_its_version() -> None:
@@ -134,6 +163,7 @@ def test_a_snapshot_is_sorted_paged_and_compared_by_path() -> None:
     found = snapshot.snapshot(["/d", "/a", "/d"], files)
     assert found.roots == ("/a", "/d")
     assert [each.path for each in found.entries] == sorted(each.path for each in files)
+    assert [len(page) for page in found.pages] == [2048, 952]
     assert found.digests == {DIGEST["task"]}
     assert snapshot.decode(codec.encode(found)) == found
     gone = snapshot.snapshot(["/a", "/d"], [*files[1:], SnapshotEntry(path="/a", kind="absent")])

@@ -152,6 +152,8 @@ def test_honest_messages_are_read() -> None:
     assert channel.read(complete.SerializeToString(), PlannerCall) == complete
     started = channel_pb2.RunStep(mode=channel_pb2.RunStep.RESTORE, secrets={"b": b"1", "a": b"2"})
     assert channel.read(started.SerializeToString(deterministic=True), channel_pb2.RunStep) == started
+    many = channel_pb2.RunStep(secrets={f"{n}": b"1" for n in range(40)})
+    assert channel.read(many.SerializeToString(deterministic=True), channel_pb2.RunStep) == many
 
 
 def test_a_call_that_is_not_answered_is_an_error() -> None:

@@ -6,14 +6,28 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.judging import HOME, PRIVATE, ROOT, SECRET, SITE, TASK, UNTRUSTED, codes, evidence, judge, step
+from tests.support.judging import (
+    HOME,
+    PRIVATE,
+    ROOT,
+    SECRET,
+    SITE,
+    TASK,
+    UNTRUSTED,
+    codes,
+    evidence,
+    judge,
+    manifest,
+    step,
+)
 
+from interlock.artifact.action import Effect, Resource, Reversibility
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, join
 from interlock.artifact.plan import ForEach
-from interlock.artifact.resources import canonical_host, canonical_path, inside
+from interlock.artifact.resources import Touched, canonical_host, canonical_path, inside
 from interlock.artifact.verdict import Decision
 from interlock.decide.evidence import PathLabel
-from interlock.decide.flow import literal_label
+from interlock.decide.flow import literal_label, reads
 from interlock.decide.globs import matches, matches_any
 from interlock.decide.secrets import CREDENTIAL_PATHS, secret_shaped
 
@@ -138,6 +152,24 @@ def test_credential_files_are_restricted_by_default_and_rules_and_history_add() 
     assert "flow.restricted_leaves" in sent("out")
     assert "flow.sink_limit" in sent("people/list.csv")
     assert sent("notes.txt") == {"floor.irreversible"}
+
+
+@pytest.mark.parametrize(
+    ("access", "others", "effect", "found"),
+    [
+        (Effect.READ, (), Effect.WRITE, True), (Effect.EXECUTE, (), Effect.WRITE, True),
+        (Effect.WRITE, (), Effect.WRITE, False), (Effect.WRITE, (), Effect.READ, True),
+        (Effect.WRITE, (), Effect.EXECUTE, True), (Effect.DELETE, (), Effect.DELETE, False),
+        (Effect.DELETE, (Effect.WRITE,), Effect.WRITE, True), (Effect.DELETE, (Effect.DELETE,), Effect.WRITE, False),
+        (Effect.WRITE, (Effect.WRITE,), Effect.WRITE, False),
+    ],
+)  # fmt: skip
+def test_what_is_read_or_moved_has_its_label_taken_along(
+    access: Effect, others: tuple[Effect, ...], effect: Effect, found: bool
+) -> None:
+    resources = tuple(Resource(kind="file", name="{x}", access=other) for other in (access, *others))
+    touching = manifest("a", effect, Reversibility.REVERSIBLE, resources=resources)
+    assert reads(Touched(kind="file", name="/a", access=access), touching) is found
 
 
 @pytest.mark.parametrize(

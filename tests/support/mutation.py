@@ -1,9 +1,9 @@
-"""``python -m tests.support.mutation [--count N] [--seed S] [--jobs J]``: which seeded mistakes do the tests catch?
+"""``python -m tests.support.mutation [--share S] [--seed N] [--only PART]``: which seeded mistakes do the tests catch?
 
 Each mutant is one small mistake in one file of ``artifact`` or ``decide`` (a comparison, a condition, a constant, a
-returned value, a ``raise``, ``yield`` or ``+=`` that is gone).  It is written into a copy of the sources; the tests
-that import the file run first, then all tests of the two packages, without sandboxes.  A mutant that fails a test or
-the clock is caught.  Prints every survivor and the score.
+returned value, a ``raise``, ``yield`` or ``+=`` that is gone).  Every file gets its share of them, the same ones for
+the same seed and text.  ``support.catching`` runs the tests that reach the mistake; one that fails, or that does not
+end, catches it.  Prints every survivor with file, line and change, and the score; exit code 1 below the bar.
 """
 
 from __future__ import annotations
@@ -11,41 +11,50 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import math
 import os
 import random
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import catching
+from tests.support.catching import ROOT
+
 PACKAGES = ("artifact", "decide")
-SUITES = ("tests/artifact", "tests/decide", "tests/verify")
-ATTACKS = ("artifacts", "policy", "references", "structure", "grant", "channel")
 SKIPPED = frozenset({"channel_pb2.py", "__init__.py"})
-SECONDS = 240
+BAR = 0.9
+_FIXED = {"PYTHONHASHSEED": "0", "CI": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OPENBLAS_NUM_THREADS": "1"}
 _FLIPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
+_HIDDEN = frozenset({"annotation", "returns", "decorator_list", "type_params"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One mistake: the file, its place in the order of all nodes, what was done there."""
+    """One mistake: the file, its place in the order of all nodes, the lines that lead there, what was done."""
 
     path: Path
     place: int
     line: int
+    reach: range
+    called: bool
     what: str
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}: {self.what}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """A node, the lines of its statement, and whether these run when a function is called."""
+
+    node: ast.AST
+    reach: range
+    called: bool
 
 
 def files() -> list[Path]:
@@ -54,16 +63,45 @@ def files() -> list[Path]:
     return [path for path in found if path.name not in SKIPPED]
 
 
-def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes that decide anything: no annotations, no decorators, no bodies of protocols."""
-    yield tree
-    hidden = {"annotation", "returns", "decorator_list", "type_params"}
-    for name, value in ast.iter_fields(tree):
-        if name in hidden:
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from nodes(child)
+def spots(node: ast.AST, reach: range = range(0), *, called: bool = False) -> Iterator[Spot]:
+    """All nodes that decide anything: no annotations, no decorators, nothing that ``equal`` knows to be idle."""
+    if equal(node):
+        return
+    reach = _reach(node) or reach
+    yield Spot(node=node, reach=reach, called=called)
+    inside = isinstance(node, ast.FunctionDef)
+    for name, value in ast.iter_fields(node):
+        if name not in _HIDDEN:
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield from spots(child, reach, called=called or (inside and name == "body"))
+
+
+def equal(node: ast.AST) -> bool:
+    """Whether a mistake here changes nothing that a test could see."""
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True  # Only the type checker reads it.
+        case ast.keyword(arg="maxsize"):
+            return True  # How much a cache keeps: the answers are the same.
+        case _:
+            return False
+
+
+def _reach(node: ast.AST) -> range:
+    """The lines of a statement without those of its body; nothing where a node is no statement."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    match node:
+        case ast.match_case():
+            return range(node.pattern.lineno, max(body[0].lineno, node.pattern.lineno + 1))
+        case ast.Match():
+            return range(node.lineno, (node.subject.end_lineno or node.lineno) + 1)
+        case ast.stmt() if body:
+            return range(node.lineno, max(body[0].lineno, node.lineno + 1))
+        case ast.stmt():
+            return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        case _:
+            return range(0)
 
 
 def mistake(node: ast.AST) -> str:
@@ -100,95 +138,54 @@ def mistake(node: ast.AST) -> str:
 
 def mutants(path: Path) -> list[Mutant]:
     """Every mistake that can be made in a file."""
-    tree = ast.parse(path.read_text("utf-8"))
     found: list[Mutant] = []
-    for place, node in enumerate(nodes(tree)):
-        what = mistake(copy.copy(node))
+    for place, spot in enumerate(spots(ast.parse(path.read_text("utf-8")))):
+        line = getattr(spot.node, "lineno", 0)
+        what = mistake(copy.copy(spot.node))
         if what:
-            found.append(Mutant(path=path, place=place, line=getattr(node, "lineno", 0), what=what))
+            found.append(Mutant(path=path, place=place, line=line, reach=spot.reach, called=spot.called, what=what))
     return found
 
 
 def mutated(mutant: Mutant) -> str:
     """The file's text with the mistake in it."""
     tree = ast.parse(mutant.path.read_text("utf-8"))
-    mistake(next(node for place, node in enumerate(nodes(tree)) if place == mutant.place))
+    mistake(next(spot.node for place, spot in enumerate(spots(tree)) if place == mutant.place))
     return ast.unparse(tree)
 
 
-def sample(count: int, seed: int) -> list[Mutant]:
-    """``count`` mutants, the same ones for the same seed and sources."""
-    every = [mutant for path in files() for mutant in mutants(path)]
-    return random.Random(seed).sample(every, min(count, len(every)))
-
-
-def near(path: Path) -> list[str]:
-    """The test files that name a module, those called after it first."""
-    module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
-    parent, _, name = module.rpartition(".")
-    named = re.compile(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b")
-    folder = path.parent.relative_to(ROOT / "src" / "interlock").as_posix()
-    mirrored = f"/tests/{folder}/" if "/" in folder else f"/test_{name}"
-    found = [test for test in every_test() if mirrored in test or named.search(Path(test).read_text("utf-8"))]
-    return sorted(found, key=lambda test: (name not in Path(test).stem, test))
-
-
-def every_test() -> list[str]:
-    """The test files that are about the two packages."""
-    found = [test for suite in SUITES for test in (ROOT / suite).rglob("test_*.py")]
-    found += [test for name in ATTACKS for test in (ROOT / "tests" / "attacks").glob(f"test_{name}*.py")]
-    return sorted(map(str, found))
-
-
-def caught(mutant: Mutant) -> bool:
-    """Whether some test fails on the mutant."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(shutil.copytree(ROOT / "src", Path(folder) / "src", ignore=shutil.ignore_patterns("__pycache__")))
-        (source / mutant.path.relative_to(ROOT / "src")).write_text(mutated(mutant))
-        return any(_fails(source, tests) for tests in (near(mutant.path), every_test()))
-
-
-def _fails(source: Path, tests: Sequence[str]) -> bool:
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-m", "not slow and not sandbox", *tests]
-    environment = os.environ | {"PYTHONPATH": str(source), "CI": "1", "PYTHONHASHSEED": "0"}
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return True
-    return bool(tests) and done.returncode not in {0, 5}
-
-
-def score(chosen: Sequence[Mutant], jobs: int) -> tuple[float, list[Mutant]]:
-    """The share that was caught, and what was not."""
-    with ThreadPoolExecutor(jobs) as pool:
-        survivors: list[Mutant] = []
-        for number, (mutant, found) in enumerate(zip(chosen, pool.map(caught, chosen), strict=True), 1):
-            print(f"{number:>4}  {'caught  ' if found else 'SURVIVED'}  {mutant}", flush=True)
-            survivors += [] if found else [mutant]
-    return 1 - len(survivors) / len(chosen), survivors
+def sample(share: float, seed: int) -> list[Mutant]:
+    """A share of every file's mutants, at least one; what is drawn from a file depends on no other file."""
+    found: list[Mutant] = []
+    for path in files():
+        every = mutants(path)
+        rng = random.Random(f"{seed} {path.relative_to(ROOT)}")
+        found += sorted(rng.sample(every, math.ceil(len(every) * share)), key=lambda one: one.place)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; exit code 1 where the score is below the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--bar", type=float, default=0.8)
+    parser.add_argument("--share", type=float, default=0.05)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--bar", type=float, default=BAR)
     parser.add_argument("--only", default="", help="a part of a path, to look at some files alone")
-    parser.add_argument("--deselect", action="append", default=[], help="a test that fails without any mistake")
     options = parser.parse_args(arguments)
-    os.environ["PYTEST_ADDOPTS"] = " ".join(f"--deselect={test}" for test in options.deselect)
-    if _fails(ROOT / "src", every_test()):
-        print("the tests fail without any mistake: mend that first")
-        return 2
-    chosen = [one for one in sample(options.count, options.seed) if options.only in str(one.path)]
-    found, survivors = score(chosen, options.jobs)
-    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} mistakes are caught: {found:.2f} (bar {options.bar})")
-    return 0 if found >= options.bar else 1
+    chosen = [one for one in sample(options.share, options.seed) if options.only in str(one.path)]
+    survivors: list[Mutant] = []
+    with catching.Tests() as tests:
+        for number, mutant in enumerate(chosen, 1):
+            found = tests.catch(mutant.path, mutated(mutant), mutant.reach if mutant.called else None)
+            print(f"{number:>4}  {'caught  ' if found else 'SURVIVED'}  {mutant}", flush=True)
+            survivors += [] if found else [mutant]
+    print("\nSurvivors:", *(survivors or ["none"]), sep="\n  ")
+    score = 1 - len(survivors) / len(chosen)
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mistakes are caught: {score:.3f} (bar {options.bar})")
+    return 0 if score >= options.bar else 1
 
 
 if __name__ == "__main__":
+    if _FIXED.items() - os.environ.items():
+        os.execve(sys.executable, [sys.executable, "-m", "tests.support.mutation", *sys.argv[1:]], os.environ | _FIXED)
     sys.exit(main())
