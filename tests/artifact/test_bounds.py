@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interlock.artifact import bundle, checkpoint, codec, entry, snapshot
-from interlock.artifact.errors import InterlockError
+from interlock.artifact.errors import CodecError, InterlockError
 from interlock.artifact.label import Label, join
 from interlock.artifact.snapshot import SnapshotEntry
 
@@ -77,6 +77,11 @@ def test_a_bound_is_exact(name: str) -> None:
     # White space is no entry, whatever its length: a leaf as long as allowed fails for that.
     assert said(lambda: deed(bound)) == ("codec.syntax" if name == "bytes of a leaf" else "")
     assert said(lambda: deed(bound + 1)) == code
+
+
+def test_digits_are_counted_before_they_are_read() -> None:
+    with pytest.raises(CodecError, match=r"an integer of 18 characters"):
+        codec.parse(b"1" * 18)
 
 
 @pytest.mark.parametrize("field", ["scopes", "sources"])

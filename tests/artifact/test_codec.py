@@ -125,7 +125,9 @@ def test_marks_that_show_nothing_are_hidden_and_their_neighbours_are_not(marks: 
     assert [hex(ord(mark)) for mark in marks if (codec.hidden(mark) == mark) is not is_hidden] == []
 
 
-@pytest.mark.parametrize("value", [[[]] * 31, [0] * 4096, "a" * ((1 << 18) - 2), 10**15 - 1], ids=("brackets", "commas", "bytes", "digits"))
+@pytest.mark.parametrize(
+    "value", [[[]] * 31, [0] * 4096, "a" * ((1 << 18) - 2), 10**15 - 1], ids=("brackets", "commas", "bytes", "digits")
+)
 def test_the_shortcut_is_taken_up_to_its_bounds(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(codec, "check")
     assert codec.decode_canonical(codec.encode(value), object) == value

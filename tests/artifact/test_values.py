@@ -18,6 +18,7 @@ import interlock.decide
 from interlock.artifact import arguments, codec, entry, snapshot
 from interlock.artifact.action import Argument, Driver, Effect, Manifest, Reversibility
 from interlock.artifact.arguments import ArgumentError
+from interlock.artifact.credentials import names_credential
 from interlock.artifact.errors import CodecError, InterlockError, SeparationViolation
 from interlock.artifact.snapshot import SnapshotEntry
 from support.samples import DIGEST, ENTRY, MANIFEST, SNAPSHOT
@@ -66,6 +67,21 @@ def test_every_artifact_refuses_what_it_does_not_know() -> None:
 
 def test_a_manifest_is_named_with_its_version() -> None:
     assert MANIFEST.reference == "resize_database@3"
+
+
+NAMES: dict[bool, list[str]] = {
+    True: [
+        ".env", "a/.env.local", "/x/tls.pem", "k.key", "a.p12", "a.pfx", "id_rsa", "id_rsa.pub", "id_ed25519", ".npmrc",
+        "b/.pypirc", ".netrc", ".pgpass", ".git-credentials", "credentials.json", ".ssh/known_hosts", "/h/.aws/x/y",
+        ".gnupg/a", "/h/.kube/config", ".azure/a", "/h/.config/gcloud/a",
+    ],
+    False: ["", "env", "a.env", ".ENV", "x.pem/readme", ".ssh", "a.ssh/b", ".sshx/b", ".config/a", "config/gcloud/a"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("holds", NAMES)
+def test_files_that_hold_credentials_are_known_by_name_or_folder(holds: bool) -> None:
+    assert [path for path in NAMES[holds] if names_credential(path) is not holds] == []
 
 
 # ---- arguments ----------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ import pytest
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.label import CLEAN
+from interlock.decide.policy import compile_policies
 from interlock.decide.policy.patterns import Facts
+from interlock.decide.policy.request import endpoint
 from interlock.decide.policy.source import cedar_statements, yaml_items
 from interlock.decide.references import Environment, Labelled, check, evaluate
 from support.asking import HOME, short
@@ -19,7 +21,9 @@ REF: Json = {"$ref": "s1.output"}
 
 def found(value: Json, expr: Json = REF) -> Json:
     """The expression over one output."""
-    return evaluate(expr, Environment(outputs={"s1": Labelled(value=value, label=CLEAN)}, literal=lambda _: CLEAN)).value
+    return evaluate(
+        expr, Environment(outputs={"s1": Labelled(value=value, label=CLEAN)}, literal=lambda _: CLEAN)
+    ).value
 
 
 def allowed(expr: Json) -> None:
@@ -54,6 +58,8 @@ BOUNDS: dict[str, tuple[int, Callable[[int], object], str]] = {
     "approvals": (16, lambda n: short(f"  - {{verify: x, tier: 3, approvals: {n}}}"), "policy.rule"),
     "characters of a path glob": (1024, lambda n: facts("path /" + "a" * (n - 1)), "ValueError"),
     "characters of a destination": (1024, lambda n: facts("destinations " + "a" * n), "ValueError"),
+    "characters of a host": (253, lambda n: endpoint(("a." * 127)[: n - 1] + "b:1"), "ValueError"),
+    "a port": (65535, lambda n: endpoint(f"a:{n}"), "ValueError"),
     "nodes": (512, lambda n: found(1, [REF] * (n - 1)), "reference.bounds"),
     "levels of lists": (16, lambda n: found(1, nested(n - 1, lambda inner: [inner])), "reference.bounds"),
     "levels of objects": (16, lambda n: found(1, nested(n - 1, lambda inner: {"a": inner})), "reference.bounds"),
@@ -84,3 +90,8 @@ def said(deed: Callable[[], object]) -> str:
 def test_a_bound_is_exact(name: str) -> None:
     bound, deed, code = BOUNDS[name]
     assert (said(lambda: deed(bound)), said(lambda: deed(bound + 1))) == ("", code)
+
+
+def test_a_rule_without_a_name_is_named_by_the_end_of_its_place() -> None:
+    (name,) = compile_policies({}, {"f" * 200: "rules:\n  - deny: x"}, home=HOME).ids
+    assert name == "f" * 126 + ":2"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests.support import catching, mutation
 
-from support import core_size, mutation
+from support import core_size
 
 TEXT = '''"""Docstring."""
 # a comment
@@ -36,18 +39,51 @@ def test_every_mistake_changes_the_file_and_still_parses(tmp_path: Path, monkeyp
     assert str(found[0]).startswith("m.py:")
 
 
-def test_the_sample_is_the_same_for_the_same_seed() -> None:
-    assert mutation.sample(5, 3) == mutation.sample(5, 3) != mutation.sample(5, 4)
-    assert len(mutation.every_test()) > 30
-    near = mutation.near(mutation.ROOT / "src" / "interlock" / "decide" / "flow.py")
-    assert Path(near[0]).name == "test_flow.py"
+IDLE = """
+if TYPE_CHECKING:
+    x = 1
+@functools.lru_cache(maxsize=256)
+def f(a: list[int], b: list[int]) -> bool:
+    g = lru_cache(maxsize=4096)(f)
+    if zip(a, b, strict=True):
+        raise ValueError(f"no {a[:64]}")
+    return False
+"""
+
+
+def test_no_mistake_is_made_where_none_could_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    path = tmp_path / "m.py"
+    path.write_text(IDLE)
+    assert [mutant.what for mutant in mutation.mutants(path)] == [
+        "the condition is negated", "Raise is gone", "False becomes True",
+    ]  # fmt: skip
+
+
+def test_a_mistake_is_reached_by_the_lines_of_its_statement(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    path.write_text(TEXT.replace("b: int = 3", "b=3"))
+    found = {mutant.what: (mutant.called, [*mutant.reach]) for mutant in mutation.mutants(path)}
+    assert found["3 becomes 4"] == (False, [4])
+    assert found["the condition is negated"] == found["Lt becomes LtE"] == (True, [6])
+    assert found["returns None"] == (True, [8, 9, 10])
+
+
+def test_the_sample_takes_of_every_file_and_is_the_same_for_the_same_seed() -> None:
+    assert mutation.sample(0.01, 3) == mutation.sample(0.01, 3) != mutation.sample(0.01, 4)
+    assert {mutant.path for mutant in mutation.sample(0.01, 3)} == set(mutation.files())
+    assert len(catching.every_test()) > 30
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_the_score_stays_above_its_bar() -> None:
-    score, survivors = mutation.score(mutation.sample(20, 2026), jobs=2)
-    assert score >= 0.8, [str(mutant) for mutant in survivors]
+def test_the_score_stays_above_its_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "tests.support.mutation", "--bar", str(mutation.BAR)]
+    done = subprocess.run(command, cwd=catching.ROOT, capture_output=True, text=True, check=False)
+    told = done.stdout.partition("Survivors:")[2] or done.stderr
+    with capsys.disabled():
+        print(f"\nSurvivors:{told}")
+    assert done.returncode == 0, told
 
 
 def test_lines_of_code_are_counted_without_comments_and_docstrings() -> None:

@@ -31,6 +31,7 @@ import pytest_timeout
 ROOT = Path(__file__).resolve().parents[2]
 SUITES = ("tests/artifact", "tests/decide", "tests/verify")
 ATTACKS = ("artifacts", "policy", "references", "structure", "grant", "channel")
+GENERAL = frozenset({"test_values", "test_bounds"})
 MEASURES_TIME = frozenset({"test_imports.py"})
 SECONDS = 20
 MEMORY = 8 << 30
@@ -84,21 +85,18 @@ class Tests:
 
     def reaching(self, place: Path, reach: Iterable[int] | None) -> Collection[str]:
         """The tests that run one of the lines; all tests for lines that run when a module is loaded."""
-        if reach is None or "lru_cache" in place.read_text("utf-8"):
+        if reach is None:
             return self._took.keys()
         lines = self._reached.get(str(place), {})
         found = {name for line in reach for name in lines.get(line, ())}
-        if "" in found:
-            return self._took.keys()
-        files = {name for name in found if "::" not in name}
-        return found | {test for test in self._took if _file(test) in files}
+        return self._took.keys() if "" in found else {test for test in self._took if {test, _file(test)} & found}
 
 
 def _rounds(path: Path, tests: Collection[str]) -> Iterator[Collection[str]]:
-    """The tests in two parts: of the files that are about a module, of all others."""
-    about = {_file(test) for test in tests if path.stem in Path(_file(test)).stem}
-    if not about:
-        about = {file for file, _ in Counter(map(_file, tests)).most_common(1)}
+    """The tests in two parts: of the files that are about a module or say something of all of them; all others."""
+    most = [file for file, _ in Counter(map(_file, tests)).most_common(1)]
+    names = {file: Path(file).stem for file in set(map(_file, tests))}
+    about = {file for file, name in names.items() if path.stem in name or name in GENERAL or file in most}
     near = {test for test in tests if _file(test) in about}
     yield from (some for some in (near, set(tests) - near) if some)
 
@@ -168,8 +166,14 @@ class Watch:
         self._coverage.switch_context(collector.nodeid.partition("::")[0])
         return (yield)
 
+    def pytest_collection_finish(self) -> None:
+        own = [module for name, module in sys.modules.items() if _OWN.match(name)]
+        self._caches = {value for module in own for value in vars(module).values() if hasattr(value, "cache_clear")}
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        for cache in self._caches:
+            cache.cache_clear()  # Each test reaches by itself what it rests on.
         self._coverage.switch_context(item.nodeid)
         return (yield)
 

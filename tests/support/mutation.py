@@ -70,11 +70,8 @@ def spots(node: ast.AST, reach: range = range(0), *, called: bool = False) -> It
     reach = _reach(node) or reach
     yield Spot(node=node, reach=reach, called=called)
     inside = isinstance(node, ast.FunctionDef)
-    for name, value in ast.iter_fields(node):
-        if name not in _HIDDEN:
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
-                    yield from spots(child, reach, called=called or (inside and name == "body"))
+    for name, child in _parts(node):
+        yield from spots(child, reach, called=called or (inside and name == "body"))
 
 
 def equal(node: ast.AST) -> bool:
@@ -82,10 +79,26 @@ def equal(node: ast.AST) -> bool:
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True  # Only the type checker reads it.
-        case ast.keyword(arg="maxsize"):
+        case ast.keyword(arg="maxsize") | ast.Assign(targets=[ast.Name(id="MAX_REMEMBERED")]):
             return True  # How much a cache keeps: the answers are the same.
         case _:
             return False
+
+
+def _parts(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    hidden = _HIDDEN
+    match node:
+        case ast.Call(func=ast.Name(id="zip")):
+            hidden |= {"keywords"}  # ``strict`` guards what the lines around it make equally long.
+        case ast.FormattedValue(value=ast.Subscript()):
+            return  # How much of a text a message quotes.
+        case _:
+            pass
+    for name, value in ast.iter_fields(node):
+        if name not in hidden:
+            yield from (
+                (name, one) for one in (value if isinstance(value, list) else [value]) if isinstance(one, ast.AST)
+            )
 
 
 def _reach(node: ast.AST) -> range:
@@ -125,7 +138,7 @@ def mistake(node: ast.AST) -> str:
         case ast.Constant(value=int() as value):
             node.value = value + 1
             return f"{value} becomes {value + 1}"
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not _is_no(value):
             node.value = ast.Constant(value=None)
             return "returns None"
         case ast.Raise() | ast.AugAssign() | ast.Expr(value=ast.Yield() | ast.YieldFrom()):
@@ -134,6 +147,11 @@ def mistake(node: ast.AST) -> str:
             return f"{gone} is gone"
         case _:
             return ""
+
+
+def _is_no(value: ast.expr) -> bool:
+    """None and False say the same to whoever asks; that False becomes True is a mistake of its own."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def mutants(path: Path) -> list[Mutant]:
