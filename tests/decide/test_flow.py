@@ -28,7 +28,7 @@ from interlock.artifact.resources import Touched, canonical_host, canonical_path
 from interlock.artifact.verdict import Decision
 from interlock.decide.evidence import PathLabel
 from interlock.decide.flow import literal_label, reads
-from interlock.decide.globs import matches, matches_any
+from interlock.decide.globs import fixed_part, matches, matches_any
 from interlock.decide.secrets import CREDENTIAL_PATHS, secret_shaped
 
 SEND = {"url": "https://known.example/", "body": "hello"}
@@ -257,6 +257,17 @@ GLOBS = st.lists(NAMES | st.sampled_from(["*", "**", "*.pem", "id_*"]), min_size
 def test_one_of_many_globs_matches_where_one_alone_does(globs: tuple[str, ...], segments: list[str]) -> None:
     path = "/" + "/".join(segments)
     assert matches_any(globs, path, "/a") == any(matches(glob, path, "/a") for glob in globs)
+
+
+@pytest.mark.parametrize(
+    ("glob", "folder"),
+    [
+        ("/a/b", "/a/b"), ("/a/*/c", "/a"), ("/a/b*/c", "/a"), ("/a/?b/c", "/a"), ("/a/**", "/a"), ("**/*.pem", "/"),
+        ("/*", "/"), ("~/.ssh/**", "/base/.ssh"), ("a/*.txt", "/base/a"),
+    ],
+)  # fmt: skip
+def test_the_fixed_part_of_a_glob_ends_before_its_first_wildcard(glob: str, folder: str) -> None:
+    assert fixed_part(glob, "/base") == folder
 
 
 def test_content_of_a_credentials_shape() -> None:

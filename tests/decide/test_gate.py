@@ -250,3 +250,33 @@ def test_7_policy_leaves_no_request_without_its_answer() -> None:
     asked = gate.ask(sealed(WRITE), evidence())
     with pytest.raises(ValueError, match="one answer"):
         gate.conclude(asked, (), evidence(), NOW)
+
+
+STAGES = {
+    "codec.schema": 1, "goal.task_digest": 2, "structure.duplicate_id": 2, "structure.sound": 2, "manifest.unknown": 3,
+    "manifest.group_not_loaded": 3, "privileges.differ": 3, "irreversible.differs": 3, "argument.missing": 3,
+    "scope.path": 4, "task.frozen": 5, "floor.expiry": 5, "floor.irreversible": 5, "floor.harness": 5,
+    "manifest.contradiction": 5, "effects.opaque": 6, "flow.untrusted_authority": 7, "policy.permitted": 7,
+    "budget.cost": 7, "budget.rate": 7, "gate.unattended": 9,
+}  # fmt: skip
+
+
+def test_each_reason_says_which_step_of_the_gate_gave_it() -> None:
+    pay, away = step("s1", "pay@1", arguments={"amount": "1"}), {"path": "/etc/passwd", "content": "x"}
+    verdicts = [
+        gate.examine(b"{}", gate.Stamp(id="p1", sequence=1, expires_at=NOW + 1), evidence()).verdict,
+        gate.examine(
+            codec.encode(Proposal(task="0" * 64, goal="x", steps=(WRITE, WRITE))),
+            gate.Stamp(id="p1", sequence=1, expires_at=NOW + 1), evidence(),
+        ).verdict,
+        judge(step("s1", "gone@1")), judge(WRITE, known=evidence(loaded=frozenset())), judge(step("s1", "scoped@1")),
+        judge(step("s1", "write@1", arguments=away)), judge(WRITE, known=evidence(frozen=True)),
+        judge(WRITE, expires_at=NOW), judge(pay), judge(step("s1", "run@1"), known=evidence(unattended=True)),
+        judge(step("s1", "write@1", arguments={"path": "policy/a", "content": "x"})), judge(step("s1", "odd@1")),
+        judge(step("s1", "run@1", arguments={"command": "ls"})),
+        judge(step("s1", "write@1", arguments={"path": "other", "content": "x"}), known=evidence(received=UNTRUSTED)),
+        judge(WRITE, known=evidence(rates_until={"default": NOW + 5})),
+        judge(step("s1", "secret@1", privileges=("x",))), judge(step("s1", "read@1", irreversible=True)),
+    ]  # fmt: skip
+    found = {(reason.code, reason.stage) for verdict in verdicts for reason in verdict.reasons}
+    assert {(code, stage) for code, stage in found if code in STAGES} == set(STAGES.items())

@@ -37,7 +37,8 @@ def test_a_table_says_which_expectations_are_met() -> None:
         ("{name: a, action: x, expect: MAYBE}", "expect"), ("{name: a, action: x, expect: allow}", "expect"),
         ("{name: a, action: x}", "expect"), ("{name: a, expect: DENY}", "action"),
         ("{action: x, expect: DENY}", "name"), ("{name: a, action: x, expect: DENY, pth: /a}", "pth"),
-        ("{name: a, action: x, expect: DENY, cost: 'x'}", "cost"), ("{name: a, action: x, expect: DENY, rule: no}", "bool"),
+        ("{name: a, action: x, expect: DENY, cost: 'x'}", "cost"), ("{name: a, action: x, expect: DENY, cost: '5'}", "cost"),
+        ("{name: a, action: x, expect: DENY, needs: '2'}", "needs"), ("{name: a, action: x, expect: DENY, rule: no}", "bool"),
         ("{name: a, action: x, expect: DENY, rule: gone}", "gone"),
     ],
 )  # fmt: skip
