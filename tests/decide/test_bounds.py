@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.label import CLEAN
+from interlock.decide.evidence import Claim, Limits
 from interlock.decide.policy import compile_policies
 from interlock.decide.policy.patterns import Facts
-from interlock.decide.policy.request import endpoint
+from interlock.decide.policy.request import PolicyRequest, endpoint
 from interlock.decide.policy.source import cedar_statements, yaml_items
 from interlock.decide.references import Environment, Labelled, check, evaluate
 from support.asking import HOME, short
@@ -95,3 +97,21 @@ def test_a_bound_is_exact(name: str) -> None:
 def test_a_rule_without_a_name_is_named_by_the_end_of_its_place() -> None:
     (name,) = compile_policies({}, {"f" * 200: "rules:\n  - deny: x"}, home=HOME).ids
     assert name == "f" * 126 + ":2"
+
+
+def test_what_is_not_said_is_strict() -> None:
+    asked = {"principal": "p", "action": "a", "effect": "read", "reversibility": "pure", "kind": "none", "cost": 0}
+    strict = msgspec.convert(asked | {"resource": "none", "access": "read"}, PolicyRequest)
+    assert msgspec.to_builtins(strict) == asked | {
+        "resource": "none", "access": "read", "roles": (), "scope": {}, "version": 1, "group": "", "privileged": True,
+        "external": True, "broad": True, "open": False, "recursive": False, "destinations": (),
+        "confidentiality": "restricted", "untrusted": True, "tainted": True, "environment": "", "approvals": 0,
+        "unattended": True,
+    }  # fmt: skip
+    assert Claim().opaque
+
+
+def test_the_limits_of_a_workspace_that_sets_none() -> None:
+    assert msgspec.to_builtins(Limits()) == {
+        "steps": 32, "blastRadius": 25, "usesPerMinute": 600, "planLifetimeMs": 86_400_000, "modelAccepts": "private",
+    }  # fmt: skip

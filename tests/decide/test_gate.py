@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from tests.support.judging import (
@@ -22,10 +24,10 @@ from tests.support.judging import (
 from interlock.artifact import codec
 from interlock.artifact.errors import ReferenceEvaluationError
 from interlock.artifact.label import CLEAN, Confidentiality, Label
-from interlock.artifact.plan import ForEach, Plan, Proposal
-from interlock.artifact.verdict import Decision
+from interlock.artifact.plan import ForEach, Plan, Proposal, ProposedStep
+from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
-from interlock.decide.evidence import Claim, Limits
+from interlock.decide.evidence import Claim, Evidence, Limits
 from interlock.decide.references import Labelled
 
 WRITE = step("s1", "write@1", arguments={"path": "notes.txt", "content": "x"})
@@ -280,3 +282,38 @@ def test_each_reason_says_which_step_of_the_gate_gave_it() -> None:
     ]  # fmt: skip
     found = {(reason.code, reason.stage) for verdict in verdicts for reason in verdict.reasons}
     assert {(code, stage) for code, stage in found if code in STAGES} == set(STAGES.items())
+
+
+def lent(**budget: int) -> Evidence:
+    return evidence(task=msgspec.structs.replace(TASK, budget=msgspec.structs.replace(TASK.budget, **budget)))
+
+
+def limited(**limits: int) -> Evidence:
+    return evidence(site=msgspec.structs.replace(SITE, limits=Limits(**limits)))
+
+
+def writes(most: int) -> ProposedStep:
+    each = ForEach(items=["a"], at_most=most)
+    return step("s1", "write@1", arguments={"path": {"$ref": "item"}, "content": "x"}, for_each=each)
+
+
+def read(number: int) -> ProposedStep:
+    return step(f"s{number}", "read@1", arguments={"path": "a"})
+
+
+BOUNDS: dict[str, tuple[int, Callable[[int], Verdict], str]] = {
+    "2 steps": (3, lambda n: judge(*map(read, range(n)), known=limited(steps=3)), "structure.too_many_steps"),
+    "5 life of a plan": (500, lambda n: judge(WRITE, expires_at=NOW + n, known=limited(plan_lifetime_ms=500)), "floor.expiry"),
+    "5 life of a task": (NOW * 10, lambda n: judge(WRITE, expires_at=n, known=limited(plan_lifetime_ms=NOW * 20)), "floor.expiry"),
+    "5 an end": (-1, lambda n: judge(WRITE, expires_at=NOW - n), "floor.expiry"),
+    "5 blast radius": (2, lambda n: judge(writes(n), known=limited(blast_radius=2)), "floor.blast_radius"),
+    "7 cost": (-30, lambda n: judge(step("s1", "pay@1", arguments={"amount": "1"}), known=lent(cost=-n)), "budget.cost"),
+    "7 steps": (4, lambda n: judge(writes(n), known=lent(steps=4)), "budget.steps"),
+    "7 rate": (NOW, lambda n: judge(WRITE, known=evidence(rates_until={"default": n})), "budget.rate"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_bound_of_the_gate_is_exact(name: str) -> None:
+    bound, deed, code = BOUNDS[name]
+    assert (code in codes(deed(bound)), code in codes(deed(bound + 1))) == (False, True)
