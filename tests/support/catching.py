@@ -2,8 +2,8 @@
 
 The tests run once without any change, under coverage that notes which test reaches which line.  After that each run
 is a fork of this process, which has loaded all that the tests import but the project itself.  A line that runs when
-its module is loaded is reached by every test.  A run that needs several times as long as its tests did, or too much memory,
-counts as failed.
+its module is loaded is reached by every test.  A run that needs several times the processor time that its tests did,
+or too much memory, or in which a test waits without end, counts as failed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ ATTACKS = ("artifacts", "policy", "references", "structure", "grant", "channel")
 GENERAL = frozenset({"test_values", "test_bounds"})
 MEASURES_TIME = frozenset({"test_imports.py"})
 SECONDS = 20
+WAITING = 120
 MEMORY = 8 << 30
 LONG = 0.2
 _OWN = re.compile(r"(interlock|tests|support|conftest|test_\w+|__\w+)(\.|$)")
@@ -143,7 +144,7 @@ def _run(source: Path, files: list[str], plugin: object, seconds: int) -> int:
     sys.dont_write_bytecode = not isinstance(plugin, Watch)
     if isinstance(plugin, Watch):
         plugin.start()
-    options = ["-q", "-x", "-m", "not slow and not sandbox", "--timeout", str(seconds)]
+    options = ["-q", "-x", "-m", "not slow and not sandbox", "--timeout", str(WAITING)]
     return int(pytest.main([*options, *files], plugins=[pytest_timeout, _hypothesis_pytestplugin, plugin]))
 
 
