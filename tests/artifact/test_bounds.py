@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interlock.artifact import bundle, checkpoint, codec, entry, snapshot
+from interlock.artifact import bundle, checkpoint, codec, entry, grant, snapshot
 from interlock.artifact.errors import CodecError, InterlockError
 from interlock.artifact.label import Label, join
 from interlock.artifact.snapshot import SnapshotEntry
@@ -51,6 +51,7 @@ BOUNDS: dict[str, tuple[int, Callable[[int], object], str]] = {
     "characters of other letters": (1 << 18, lambda n: codec.check("é" * n), "codec.string"),
     "an integer": ((1 << 53) - 1, lambda n: read(str(n).encode()), "codec.integer"),
     "an integer below zero": ((1 << 53) - 1, lambda n: read(str(-n).encode()), "codec.integer"),
+    "bytes of a token": (1 << 18, lambda n: grant.revocation_ids(b"\x12" * n, b"k" * 32), "grant.size"),
     "bytes of a leaf": (4096, lambda n: entry.parse_leaf(b" " * n), "codec.size"),
     "bytes of a snapshot": (3 << 20, lambda n: snapshot.decode(pictured(n)), "codec.size"),
     "bytes of a line": (12 << 20, lambda n: bundle.parse_line(lined(n), bundle.BundleHead), "bundle.malformed"),
@@ -61,6 +62,10 @@ BOUNDS: dict[str, tuple[int, Callable[[int], object], str]] = {
     "leaves of a tree": ((1 << 53) - 1, lambda n: checkpoint.parse_checkpoint(f"a\n{n}\n{ROOT}\n"), "checkpoint.malformed"),
     "bytes of a root": (32, lambda n: checkpoint.parse_checkpoint(f"a\n1\n{checkpoint._b64(b'r' * n)}\n"), "checkpoint.malformed"),
 }  # fmt: skip
+
+
+# Noise as long as allowed fails for being noise.
+NOISE = {"bytes of a leaf": "codec.syntax", "bytes of a token": "grant.malformed"}
 
 
 def said(deed: Callable[[], object]) -> str:
@@ -74,8 +79,7 @@ def said(deed: Callable[[], object]) -> str:
 @pytest.mark.parametrize("name", BOUNDS)
 def test_a_bound_is_exact(name: str) -> None:
     bound, deed, code = BOUNDS[name]
-    # White space is no entry, whatever its length: a leaf as long as allowed fails for that.
-    assert said(lambda: deed(bound)) == ("codec.syntax" if name == "bytes of a leaf" else "")
+    assert said(lambda: deed(bound)) == NOISE.get(name, "")
     assert said(lambda: deed(bound + 1)) == code
 
 

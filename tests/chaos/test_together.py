@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,15 +25,16 @@ def counting(make_world: Callable[..., World], tmp_path: Path) -> World:
 
 def together(world: World, *arguments: str) -> list[str]:
     """What two processes say that do the same at the same time."""
-    victims = [start_victim(world.files, *arguments) for _ in range(2)]
-    for victim in victims:
-        assert victim.stdout is not None and victim.stdin is not None
-        assert victim.stdout.readline() == "ready\n"
-    for victim in victims:
-        victim.stdin.write("go\n")  # type: ignore[union-attr]
-        victim.stdin.flush()  # type: ignore[union-attr]
-    found = [victim.communicate(timeout=60)[0].strip() for victim in victims]
-    assert [victim.returncode for victim in victims] == [0, 0]
+    with contextlib.ExitStack() as stack:
+        victims = [stack.enter_context(start_victim(world.files, *arguments)) for _ in range(2)]
+        for victim in victims:
+            assert victim.stdout is not None and victim.stdin is not None
+            assert victim.stdout.readline() == "ready\n"
+        for victim in victims:
+            victim.stdin.write("go\n")  # type: ignore[union-attr]
+            victim.stdin.flush()  # type: ignore[union-attr]
+        found = [victim.communicate(timeout=60)[0].strip() for victim in victims]
+        assert [victim.returncode for victim in victims] == [0, 0]
     return found
 
 

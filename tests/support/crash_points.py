@@ -6,13 +6,14 @@ say so on stdout and stand still, right before or right after the call, so that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ class Point:
 
 
 def recording(kind: str, *codes: str) -> Point:
-    """The durable append of one kind of entry (of these codes, where some are named)."""
+    """The durable append of one kind of entry (of these codes, where some are named), alone or with others."""
 
-    def meant(args: Arguments, named: Mapping[str, Any]) -> bool:
-        return args[0] == kind and (not codes or named.get("code", "") in codes)
+    def meant(args: Arguments, _named: Mapping[str, Any]) -> bool:
+        return any(entry[0] == kind and (not codes or entry[4] in codes) for entry in args[0])
 
-    return Point(owner=Core, method="record", meant=meant)
+    return Point(owner=Core, method="record_all", meant=meant)
 
 
 def settling(state: str, column: str = "") -> Point:
@@ -131,15 +132,20 @@ def run_and_kill(folder: Path, *arguments: str) -> str:
     return line
 
 
-def start_victim(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The victim, running."""
+@contextlib.contextmanager
+def start_victim(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The victim, running; whatever goes wrong here, it does not wait for ever to be killed."""
     command = [sys.executable, "-B", "-m", "tests.chaos.victim", str(folder), *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victim:
+        try:
+            yield victim
+        finally:
+            victim.kill()
 
 
 def kill_all_of(victim: subprocess.Popen[str], seconds: float = 5.0) -> None:
     """Kill one process with SIGKILL and wait until everything below it has died by itself."""
-    below = [os.pidfd_open(pid) for pid in descendants(victim.pid)]
+    below = list(_handles(descendants(victim.pid)))
     victim.kill()
     victim.wait(SECONDS)
     try:
@@ -148,6 +154,12 @@ def kill_all_of(victim: subprocess.Popen[str], seconds: float = 5.0) -> None:
     finally:
         for descriptor in below:
             os.close(descriptor)
+
+
+def _handles(pids: Iterable[int]) -> Iterator[int]:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # It ended by itself since it was listed.
+            yield os.pidfd_open(pid)
 
 
 def until_there(path: Path, victim: subprocess.Popen[str], seconds: float = SECONDS) -> None:
