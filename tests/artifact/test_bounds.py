@@ -65,7 +65,7 @@ BOUNDS: dict[str, tuple[int, Callable[[int], object], str]] = {
 
 
 # Noise as long as allowed fails for being noise.
-NOISE = {"bytes of a leaf": "codec.syntax", "bytes of a token": "grant.malformed"}
+NOISE = {"bytes of a leaf": "codec.syntax", "bytes of a token": "grant.untrusted"}
 
 
 def said(deed: Callable[[], object]) -> str:

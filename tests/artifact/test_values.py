@@ -51,7 +51,10 @@ def is_frozen(kind: type) -> bool:
 
 @pytest.mark.parametrize(
     ("package", "positional"),
-    [(interlock.artifact, set()), (interlock.decide, {"Literal", "Reference", "Call", "Examined"})],
+    [
+        (interlock.artifact, set()),
+        (interlock.decide, {"Literal", "Reference", "Call", "Examined", "Asked", "AskedStep"}),
+    ],
 )
 def test_every_value_is_frozen_and_keyword_only(package: ModuleType, positional: set[str]) -> None:
     found = structs(package)

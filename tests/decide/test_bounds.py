@@ -106,7 +106,7 @@ def test_what_is_not_said_is_strict() -> None:
         "resource": "none", "access": "read", "roles": (), "scope": {}, "version": 1, "group": "", "privileged": True,
         "external": True, "broad": True, "open": False, "recursive": False, "destinations": (),
         "confidentiality": "restricted", "untrusted": True, "tainted": True, "environment": "", "approvals": 0,
-        "unattended": True,
+        "unattended": True, "formed": (),
     }  # fmt: skip
     assert Claim().opaque
 
