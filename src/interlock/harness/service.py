@@ -63,7 +63,11 @@ def _nobody(question: str) -> str | None:
 
 
 class Harness:
-    """One workspace, opened; a context manager that ends its children."""
+    """One workspace, opened; a context manager that ends its children.
+
+    Another ``stepper`` than the one that confines each step in a process is for evaluations on simulated tools alone;
+    it is named in every receipt.
+    """
 
     def __init__(
         self,
@@ -72,8 +76,10 @@ class Harness:
         unattended: bool = False,
         unsafe_reduced: bool = False,
         clock: Clock = system_clock,
+        stepper: type[Stepper] = Stepper,
     ) -> None:
         unsafe = ("UnsafeReducedSandbox",) if unsafe_reduced else ()
+        unsafe += ("UnsafeSteps",) if stepper is not Stepper else ()
         self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
         for name in unsafe:
             self.core.record("unsafe", "", name, b"", code=name)
@@ -88,14 +94,14 @@ class Harness:
             endpoint.port for manifest in self.core.catalogue.values() for endpoint in manifest.driver.endpoints
         }
         self._egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
-        self.stepper = stepper = Stepper(self.core, self.supervisor, self._egress, self.watch)
+        self.stepper = steps = stepper(self.core, self.supervisor, self._egress, self.watch)
         self._proposals = Proposals(self.core, unattended=unattended)
-        self._observer = Observer(self.core, self._proposals, stepper)
+        self._observer = Observer(self.core, self._proposals, steps)
         self._approvals = Approvals(self.core)
         self._execution = Execution(
-            self.core, self.supervisor, self._proposals, self._observer, stepper, self.watch, self._approvals
+            self.core, self.supervisor, self._proposals, self._observer, steps, self.watch, self._approvals
         )
-        self._undo = Undo(self.core, self._proposals, stepper, self._execution.alone)
+        self._undo = Undo(self.core, self._proposals, steps, self._execution.alone)
         self._gateway = Gateway(self.core, self.supervisor)
         self.recovered = self._execution.recover()
 
