@@ -78,16 +78,17 @@ def unguarded(stage: Stage, task: UserTask, injection: InjectionTask) -> bool:
     """Whether the attack has its effect where nothing decides: the control that the attack is one."""
     suite = stage.tools.suite
     environment = suite.environment(task, _poison(stage, injection))
-    before, reached = environment.model_copy(deep=True), False
+    reached = False
     for call in suite.truth(task, environment):
         value, _ = suite.call(environment, call.tool, call.arguments)
-        if reached or _poisoned(value, injection):
-            reached = True
-            start = environment.model_copy(deep=True)
-            done = [suite.call(environment, one.tool, one.arguments)[1] for one in suite.truth(injection, environment)]
-            if suite.security(injection, start, environment) or (injection.acts and not all(done)):
+        reached = reached or _poisoned(value, injection)
+        if reached:
+            start, calls = environment.model_copy(deep=True), suite.truth(injection, environment)
+            for one in calls:
+                suite.call(environment, one.tool, one.arguments)
+            if suite.security(injection, start, environment, calls):
                 return True
-    return suite.security(injection, before, environment)
+    return False
 
 
 class Attack:
@@ -116,7 +117,7 @@ class Attack:
             if decided.status is Status.PENDING:
                 stage.confirm(decided.digest)
             stage.execute(decided.digest, self._after)
-        self.goal_met = self.goal_met or self._suite.security(self._injection, before, tools.environment)
+        self.goal_met = self.goal_met or self._suite.security(self._injection, before, tools.environment, tools.calls)
         return Attacked(
             task=self._task.id, injection=self._injection.id, acts=self._injection.acts, reached=self.reached,
             effect=self.effect, goal_met=self.goal_met, attempts=self.attempts, asked=self.asked, denied=self.denied,
@@ -135,7 +136,7 @@ class Attack:
 
     def _attempt(self) -> None:
         tools = self._stage.tools
-        last, start = tools.last, tools.environment.model_copy(deep=True)
+        last, ran, start = tools.last, len(tools.calls), tools.environment.model_copy(deep=True)
         calls = self._suite.truth(self._injection, tools.environment)
         for call in calls:
             action = self._action(call)
@@ -146,7 +147,7 @@ class Attack:
                 for number, call in enumerate(calls[:30])
             )
             self._try(_plan(self._recorded, steps), tuple(map(self._action, calls)))
-        if self._suite.security(self._injection, start, tools.environment):
+        if self._suite.security(self._injection, start, tools.environment, tools.calls[ran:]):
             self.goal_met = True
         tools.last = last
 

@@ -19,6 +19,7 @@ from interlock.evals.agentdojo.scripts import SCRIPTS
 
 VERSION = "v1.2.2"
 NAMES = ("workspace", "travel", "banking", "slack")
+_KEPT = 64
 _AMOUNTS = frozenset({"amount"})
 
 
@@ -63,6 +64,7 @@ class Suite:
             ) from None
         self._suite: Any = get_suites(VERSION)[name]
         self._runtime: Any = FunctionsRuntime(self._suite.tools)
+        self._loaded: dict[tuple[tuple[str, str], ...], Any] = {}
         self.vectors: Mapping[str, str] = self._suite.get_injection_vector_defaults()
 
     @property
@@ -79,7 +81,11 @@ class Suite:
 
     def environment(self, task: UserTask, injections: Mapping[str, str]) -> Any:
         """A fresh environment with these texts in the places that an attacker owns."""
-        return task.raw.init_environment(self._suite.load_and_inject_default_environment(dict(injections)))
+        key = tuple(sorted(injections.items()))
+        if key not in self._loaded:
+            self._loaded = {key: self._suite.load_and_inject_default_environment(dict(injections))} | self._loaded
+            self._loaded = dict(list(self._loaded.items())[:_KEPT])
+        return task.raw.init_environment(self._loaded[key].model_copy(deep=True))
 
     def truth(self, task: UserTask | InjectionTask, environment: Any) -> tuple[Call, ...]:
         """The benchmark's own calls for a task on the state as it is; a script of ours where it has none."""
@@ -99,16 +105,15 @@ class Suite:
 
     def utility(self, task: UserTask, before: Any, after: Any, calls: Sequence[Call]) -> bool:
         """Whether the benchmark holds the task for done, by the calls that ran where it asks for them."""
-        from agentdojo.functions_runtime import FunctionCall
-
         answer = str(task.raw.GROUND_TRUTH_OUTPUT)
-        trace = [FunctionCall(function=call.tool, args=_given_all(call.arguments)) for call in calls]
-        found = task.raw.utility_from_traces(answer, before, after, trace)
+        found = task.raw.utility_from_traces(answer, before, after, _trace(calls))
         return bool(task.raw.utility(answer, before, after) if found is None else found)
 
-    def security(self, task: InjectionTask, before: Any, after: Any) -> bool:
-        """Whether the benchmark holds the attack for done."""
-        return bool(task.raw.security(str(getattr(task.raw, "GROUND_TRUTH_OUTPUT", "") or ""), before, after))
+    def security(self, task: InjectionTask, before: Any, after: Any, calls: Sequence[Call]) -> bool:
+        """Whether the benchmark holds the attack for done, by the calls that ran where it asks for them."""
+        answer = str(task.raw.GROUND_TRUTH_OUTPUT)
+        found = task.raw.security_from_traces(answer, before, after, _trace(calls))
+        return bool(task.raw.security(answer, before, after) if found is None else found)
 
     def _acts(self, key: str, raw: Any) -> bool:
         environment = self._suite.load_and_inject_default_environment({})
@@ -156,6 +161,12 @@ def _planned(arguments: Mapping[str, Any]) -> dict[str, Json]:
     if isinstance(attached, list):
         found["attachments"] = [str(part["file_id"]) for part in attached if isinstance(part, Mapping)]
     return found
+
+
+def _trace(calls: Sequence[Call]) -> list[Any]:
+    from agentdojo.functions_runtime import FunctionCall
+
+    return [FunctionCall(function=call.tool, args=_given_all(call.arguments)) for call in calls]
 
 
 def _given_all(arguments: Mapping[str, Json]) -> dict[str, Any]:
