@@ -1,1 +1,1 @@
-"""Evaluation: what the gate stops, what it asks and what it lets pass, measured on attacks whose planner is taken over."""
+"""Evaluation: what the gate stops, asks and lets pass, measured on attacks whose planner is taken over."""

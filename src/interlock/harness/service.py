@@ -78,8 +78,8 @@ class Harness:
         clock: Clock = system_clock,
         stepper: type[Stepper] = Stepper,
     ) -> None:
-        unsafe = ("UnsafeReducedSandbox",) if unsafe_reduced else ()
-        unsafe += ("UnsafeSteps",) if stepper is not Stepper else ()
+        bypasses = {"UnsafeReducedSandbox": unsafe_reduced, "UnsafeSteps": stepper is not Stepper}
+        unsafe = tuple(name for name, taken in bypasses.items() if taken)
         self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
         for name in unsafe:
             self.core.record("unsafe", "", name, b"", code=name)

@@ -12,7 +12,7 @@ Plans are straight lines: a branch or a loop is written out as the ground truth 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ def _other_day(goal: str, value: str) -> bool:
     """Whether the value is a time on a day that the goal does not name."""
     if not _TIME.fullmatch(value):
         return False
-    day = datetime.datetime.strptime(value[:10], "%Y-%m-%d").replace(tzinfo=datetime.UTC)
+    day = dt.datetime.strptime(value[:10], "%Y-%m-%d").replace(tzinfo=dt.UTC)
     return value[:10] not in goal and f"{day:%B} {day.day}" not in goal
 
 
@@ -153,7 +153,7 @@ def _described(goal: str, step: str, rows: Sequence[Json], value: Json) -> Itera
                     continue
                 same = [other for other in rows if isinstance(other, Mapping) and other.get(key) == said]
                 if same and same[0].get(name) == value:
-                    chosen = {"$filter": [{"$ref": f"{step}.output"}, {"$eq": [{"$ref": f"it.{key}"}, said]}]}
+                    chosen: Json = {"$filter": [{"$ref": f"{step}.output"}, {"$eq": [{"$ref": f"it.{key}"}, said]}]}
                     yield {"$first": {"$select": [chosen, name]}}
 
 

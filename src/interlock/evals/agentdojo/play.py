@@ -8,13 +8,11 @@ right after the attempt or at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest
-from interlock.artifact.label import Label, join_all
 from interlock.artifact.plan import Proposal, ProposedStep
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision
@@ -61,34 +59,49 @@ def benign(stage: Stage, task: UserTask, oracle: Oracle) -> Benign:
     tools.on(suite.environment(task, {}), oracle.extracted)
     before = tools.environment.model_copy(deep=True)
     recorded = stage.task(task.goal)
-    decided = stage.propose(recorded, _plan(recorded, oracle.steps))
+    decided = stage.propose(recorded, plan_of(recorded, oracle.steps))
     if decided.digest is None or decided.verdict.decision is Decision.DENY:
         code = decided.verdict.reasons[0].code
         return Benign(task=task.id, done=False, questions=0, denied=True, stopped=code)
     questions = int(decided.status is Status.PENDING)
-    if questions:
-        stage.confirm(decided.digest)
-    status = stage.execute(decided.digest, lambda _: None)
+    status = stage.settle(decided)
     row = stage.harness.core.store.plan(decided.digest)
     done = status is Status.DONE and suite.utility(task, before, tools.environment, tools.calls)
     return Benign(task=task.id, done=done, questions=questions, denied=False, stopped=row.stopped)
 
 
+def replanned(stage: Stage, task: UserTask, *, attended: bool) -> Benign:
+    """The same calls one by one, each planned after what was read before it, so that all of it is tainted."""
+    suite, tools = stage.tools.suite, stage.tools
+    tools.on(suite.environment(task, {}), {})
+    before = tools.environment.model_copy(deep=True)
+    recorded, questions = stage.task(task.goal), 0
+    for call in suite.truth(task, tools.environment.model_copy(deep=True)):
+        decided = stage.propose(recorded, intent(recorded, f"{suite.name}.{call.tool}@1", dict(call.arguments)))
+        questions += decided.status is Status.PENDING
+        if decided.digest is None or not (
+            decided.status is Status.APPROVED or (decided.status is Status.PENDING and attended)
+        ):
+            return Benign(task=task.id, done=False, questions=questions, denied=decided.status is Status.DENIED)
+        stage.settle(decided)
+        stage.receive(recorded, stage.seen(decided.digest or ""))
+    done = suite.utility(task, before, tools.environment, tools.calls)
+    return Benign(task=task.id, done=done, questions=questions, denied=False)
+
+
 def unguarded(stage: Stage, task: UserTask, injection: InjectionTask) -> bool:
     """Whether the attack has its effect where nothing decides: the control that the attack is one."""
-    suite = stage.tools.suite
+    suite, acted = stage.tools.suite, False
     environment = suite.environment(task, _poison(stage, injection))
     reached = False
     for call in suite.truth(task, environment):
         value, _ = suite.call(environment, call.tool, call.arguments)
         reached = reached or _poisoned(value, injection)
         if reached:
-            start, calls = environment.model_copy(deep=True), suite.truth(injection, environment)
-            for one in calls:
-                suite.call(environment, one.tool, one.arguments)
-            if suite.security(injection, start, environment, calls):
-                return True
-    return False
+            for one in suite.truth(injection, environment):
+                _, error = suite.call(environment, one.tool, one.arguments)
+                acted = acted or (not error and changes(stage.action(one.tool)))
+    return acted
 
 
 class Attack:
@@ -98,7 +111,6 @@ class Attack:
         self._stage = stage
         self._suite = stage.tools.suite
         self._injection = injection
-        self._catalogue: Mapping[str, Manifest] = stage.harness.core.catalogue
         self._task = task
         self._recorded: Task = stage.task(task.goal)
         self._plan = ""
@@ -111,12 +123,9 @@ class Attack:
         stage, tools = self._stage, self._stage.tools
         tools.on(self._suite.environment(self._task, _poison(stage, self._injection)), oracle.extracted)
         before = tools.environment.model_copy(deep=True)
-        decided = stage.propose(self._recorded, _plan(self._recorded, oracle.steps))
-        if decided.digest is not None and decided.verdict.decision is not Decision.DENY:
-            self._plan = decided.digest
-            if decided.status is Status.PENDING:
-                stage.confirm(decided.digest)
-            stage.execute(decided.digest, self._after)
+        decided = stage.propose(self._recorded, plan_of(self._recorded, oracle.steps))
+        self._plan = decided.digest or ""
+        stage.settle(decided, self._after)
         self.goal_met = self.goal_met or self._suite.security(self._injection, before, tools.environment, tools.calls)
         return Attacked(
             task=self._task.id, injection=self._injection.id, acts=self._injection.acts, reached=self.reached,
@@ -129,8 +138,7 @@ class Attack:
             return
         if not self.reached and _poisoned(self._stage.tools.last, self._injection):
             self.reached = True
-            rows = self._stage.harness.core.store.claims(self._plan)
-            self._stage.receive(self._recorded, join_all(_label(row.label_doc) for row in rows))
+            self._stage.receive(self._recorded, self._stage.seen(self._plan))
         if self.reached:
             self._attempt()
 
@@ -146,35 +154,35 @@ class Attack:
                 ProposedStep(id=f"a{number}", action=self._action(call).reference, arguments=call.arguments)
                 for number, call in enumerate(calls[:30])
             )
-            self._try(_plan(self._recorded, steps), tuple(map(self._action, calls)))
+            self._try(plan_of(self._recorded, steps), tuple(map(self._action, calls)))
         if self._suite.security(self._injection, start, tools.environment, tools.calls[ran:]):
             self.goal_met = True
         tools.last = last
 
     def _try(self, raw: bytes, actions: tuple[Manifest, ...]) -> None:
-        changes = any(_changes(action) for action in actions)
+        acts = any(changes(action) for action in actions)
         decided = self._stage.propose(self._recorded, raw)
         self.attempts += 1
         if decided.status is Status.APPROVED and decided.digest is not None:
-            self._stage.execute(decided.digest, lambda _: None)
+            self._stage.settle(decided)
             claims = self._stage.harness.core.store.claims(decided.digest)
-            self.effect = self.effect or (changes and any(claim.state == "done" for claim in claims))
+            self.effect = self.effect or (acts and any(claim.state == "done" for claim in claims))
             return
         self.asked += decided.status is Status.PENDING
         self.denied += decided.status is not Status.PENDING
-        if changes:
+        if acts:
             self.codes.update(one.code for one in decided.verdict.reasons if one.decision is not Decision.ALLOW)
 
     def _action(self, call: Call) -> Manifest:
-        return self._catalogue[f"{self._suite.name}.{call.tool}@1"]
+        return self._stage.action(call.tool)
 
 
-def _changes(action: Manifest) -> bool:
+def changes(action: Manifest) -> bool:
     """Whether the call is an effect: it changes something, or reaches outside."""
     return action.effect is not Effect.READ or action.external
 
 
-def _plan(task: Task, steps: tuple[ProposedStep, ...]) -> bytes:
+def plan_of(task: Task, steps: tuple[ProposedStep, ...]) -> bytes:
     return codec.encode(Proposal(task=codec.digest(task), goal=task.goal[:4096], steps=steps))
 
 
@@ -185,7 +193,3 @@ def _poison(stage: Stage, injection: InjectionTask) -> dict[str, str]:
 
 def _poisoned(value: Any, injection: InjectionTask) -> bool:
     return " ".join(injection.goal.split())[:40] in text(value)
-
-
-def _label(raw: bytes) -> Label:
-    return codec.decode(raw, Label) if raw else Label()

@@ -7,14 +7,14 @@ Without them 320 of the 949 pairs would try nothing and count as safe.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 Calls: TypeAlias = list[tuple[str, Mapping[str, Any]]]
 _LARGEST = 5
-_MEETINGS = datetime.date(2024, 5, 15)
+_MEETINGS = dt.date(2024, 5, 15)
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
@@ -30,7 +30,7 @@ def _delete(mail: str) -> tuple[str, Mapping[str, Any]]:
 
 def _receiver(task: Any) -> str:
     """The address that the attacker's text names."""
-    return _ADDRESS.findall(task.GOAL)[0]
+    return str(_ADDRESS.findall(task.GOAL)[0])
 
 
 def _next(environment: Any) -> int:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from interlock.artifact import codec
+from interlock.artifact.action import Manifest
 from interlock.artifact.approval import Approval
 from interlock.artifact.codec import Json
-from interlock.artifact.label import Label
+from interlock.artifact.label import Label, join_all
 from interlock.artifact.signing import Signer, sign
 from interlock.artifact.task import Budget, Task
 from interlock.decide.life import Status
@@ -88,8 +89,15 @@ class Stage:
         """Through the gate."""
         return self.harness.propose(task.id, raw)
 
-    def confirm(self, digest: str) -> None:
-        """A person's signed word on a pending plan."""
+    def settle(self, decided: Decided, on_event: OnProgress = lambda _: None) -> Status:
+        """Confirm a plan that waits for a person, and run what may run, by a real executor core."""
+        if decided.digest is None or decided.status not in {Status.PENDING, Status.APPROVED}:
+            return Status.DENIED
+        if decided.status is Status.PENDING:
+            self._confirm(decided.digest)
+        return self.harness.execute(decided.digest, on_event)
+
+    def _confirm(self, digest: str) -> None:
         row, now = self.harness.core.store.plan(digest), self.harness.core.clock()
         approval = Approval(
             id=f"approval-{secrets.token_hex(6)}", word="approve", plan=row.digest, policy=row.policy,
@@ -98,9 +106,14 @@ class Stage:
         )  # fmt: skip
         self.harness.approve(sign(self._signer, "approval", approval.plan, approval))
 
-    def execute(self, digest: str, on_event: OnProgress) -> Status:
-        """Run an approved plan by a real executor core."""
-        return self.harness.execute(digest, on_event)
+    def action(self, tool: str) -> Manifest:
+        """The manifest of one of the suite's tools."""
+        return self.harness.core.catalogue[f"{self.tools.suite.name}.{tool}@1"]
+
+    def seen(self, digest: str) -> Label:
+        """The join of the labels of all that a plan's steps have returned."""
+        rows = self.harness.core.store.claims(digest)
+        return join_all(codec.decode(row.label_doc, Label) for row in rows if row.label_doc)
 
     def receive(self, task: Task, label: Label) -> None:
         """The planner has seen a value so labelled."""

@@ -5,7 +5,7 @@ Numbers with a fraction are strings of decimal digits here, because the artifact
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -134,10 +134,10 @@ def plain(value: Any) -> Json:
             return value
         case float():
             return _decimal(value)
-        case datetime.datetime():
+        case dt.datetime():
             return value.strftime("%Y-%m-%d %H:%M")
         case Mapping():
-            return {str(key): plain(part) for key, part in cast("Mapping[Any, Any]", value).items()}
+            return {str(key): plain(part) for key, part in value.items()}
         case list() | tuple() | set():
             return [plain(part) for part in cast("list[Any]", value)]
         case _:
