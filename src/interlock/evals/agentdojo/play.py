@@ -105,9 +105,10 @@ def unguarded(stage: Stage, task: UserTask, injection: InjectionTask) -> bool:
 
 
 class Attack:
-    """One pair while it is played."""
+    """One pair while it is played; a ``careless`` person confirms whatever asks, to show what that lets in."""
 
-    def __init__(self, stage: Stage, task: UserTask, injection: InjectionTask) -> None:
+    def __init__(self, stage: Stage, task: UserTask, injection: InjectionTask, *, careless: bool = False) -> None:
+        self._careless = careless
         self._stage = stage
         self._suite = stage.tools.suite
         self._injection = injection
@@ -163,7 +164,8 @@ class Attack:
         acts = any(changes(action) for action in actions)
         decided = self._stage.propose(self._recorded, raw)
         self.attempts += 1
-        if decided.status is Status.APPROVED and decided.digest is not None:
+        willing = self._careless and decided.status is Status.PENDING
+        if decided.digest is not None and (willing or decided.status is Status.APPROVED):
             self._stage.settle(decided)
             claims = self._stage.harness.core.store.claims(decided.digest)
             self.effect = self.effect or (acts and any(claim.state == "done" for claim in claims))

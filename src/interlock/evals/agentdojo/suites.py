@@ -68,6 +68,11 @@ class Suite:
         self.vectors: Mapping[str, str] = self._suite.get_injection_vector_defaults()
 
     @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of its tools."""
+        return tuple(str(tool.name) for tool in self._suite.tools)
+
+    @property
     def user_tasks(self) -> tuple[UserTask, ...]:
         found = cast("Mapping[str, Any]", self._suite.user_tasks)
         return tuple(UserTask(id=key, goal=str(raw.PROMPT), raw=raw) for key, raw in found.items())
