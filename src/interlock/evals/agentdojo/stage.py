@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -121,7 +121,7 @@ class Stage:
 
 
 @contextmanager
-def staged(suite: Suite) -> Iterator[Stage]:
+def staged(suite: Suite) -> Generator[Stage]:
     """A stage in a scratch folder, in memory where the machine has one there."""
     baseline = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
     memory = Path("/dev/shm")  # noqa: S108 - every commit is durable; nothing here has to be

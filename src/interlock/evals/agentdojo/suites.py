@@ -57,12 +57,12 @@ class Suite:
         self.name = name
         try:
             from agentdojo.functions_runtime import FunctionsRuntime
-            from agentdojo.task_suite.load_suites import get_suites
+            from agentdojo.task_suite import load_suites
         except ImportError:
             raise ConfigurationError(
                 "eval.agentdojo", "the benchmark is not installed", hint="pip install 'interlock[evals]'"
             ) from None
-        self._suite: Any = get_suites(VERSION)[name]
+        self._suite: Any = cast("Any", load_suites).get_suites(VERSION)[name]
         self._runtime: Any = FunctionsRuntime(self._suite.tools)
         self._loaded: dict[tuple[tuple[str, str], ...], Any] = {}
         self.vectors: Mapping[str, str] = self._suite.get_injection_vector_defaults()
@@ -142,7 +142,8 @@ def plain(value: Any) -> Json:
         case dt.datetime():
             return value.strftime("%Y-%m-%d %H:%M")
         case Mapping():
-            return {str(key): plain(part) for key, part in value.items()}
+            items = cast("Mapping[str, Any]", value).items()
+            return {str(key): plain(part) for key, part in items}
         case list() | tuple() | set():
             return [plain(part) for part in cast("list[Any]", value)]
         case _:
