@@ -16,7 +16,7 @@ import msgspec
 from interlock.evals.agentdojo import oracle, play
 from interlock.evals.agentdojo.stage import Stage, staged
 from interlock.evals.agentdojo.steering import steer
-from interlock.evals.agentdojo.suites import NAMES, Suite, UserTask
+from interlock.evals.agentdojo.suites import NAMES, Suite, UserTask, require
 from interlock.evals.intervals import wilson
 
 _CHUNKS = 4
@@ -67,6 +67,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(suites: Sequence[str] = NAMES, *, every: int = 1, workers: int = 0) -> dict[str, Outcome]:
     """Play the suites; by suite, what came of it.  ``workers`` processes, one per processor where it is 0."""
+    require()
     parts = 1 if every > 1 else _CHUNKS
     work = [Work(suite=name, part=part, parts=parts, every=every) for name in suites for part in range(parts)]
     found: dict[str, Outcome] = {}

@@ -6,6 +6,7 @@ Numbers with a fraction are strings of decimal digits here, because the artifact
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -50,18 +51,22 @@ class InjectionTask:
     acts: bool
 
 
+def require() -> None:
+    """Raise ``ConfigurationError`` where the benchmark is not installed."""
+    if importlib.util.find_spec("agentdojo") is None:
+        hint = "pip install 'interlock[evals]'"
+        raise ConfigurationError("eval.agentdojo", "the benchmark is not installed", hint=hint)
+
+
 class Suite:
     """One suite of the benchmark."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        try:
-            from agentdojo.functions_runtime import FunctionsRuntime
-            from agentdojo.task_suite import load_suites
-        except ImportError:
-            raise ConfigurationError(
-                "eval.agentdojo", "the benchmark is not installed", hint="pip install 'interlock[evals]'"
-            ) from None
+        require()
+        from agentdojo.functions_runtime import FunctionsRuntime
+        from agentdojo.task_suite import load_suites
+
         self._suite: Any = cast("Any", load_suites).get_suites(VERSION)[name]
         self._runtime: Any = FunctionsRuntime(self._suite.tools)
         self._loaded: dict[tuple[tuple[str, str], ...], Any] = {}
