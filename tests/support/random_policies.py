@@ -14,7 +14,19 @@ from interlock.decide.policy.request import objection
 from interlock.decide.proof.situation import Situation
 
 HOME, ROOT = "/home/u", "/home/u/web"
-PATHS = ("~/.ssh/**", "./**", "./a*b/*.txt", "**/*.pem", "**/.env", "/etc/**/x/*", "/etc/cron*/**", "/srv", "~/a/*/b", "**", "/a/**/b/**/c")
+PATHS = (
+    "~/.ssh/**",
+    "./**",
+    "./a*b/*.txt",
+    "**/*.pem",
+    "**/.env",
+    "/etc/**/x/*",
+    "/etc/cron*/**",
+    "/srv",
+    "~/a/*/b",
+    "**",
+    "/a/**/b/**/c",
+)
 NAMES = (
     "/home/u/.ssh/id", "/home/u/.ssh", "/home/u", "/", "/home/u/web/a.txt", "/home/u/web/ab/x.txt", "/home/u/web/a/b/x.txt", "/x.pem",
     "/a/.pem", "/etc/cron.d/job", "/etc/x/y", "/etc/q/x/y", "/home/u/a/z/b", "/a/b/c", "/a/q/b/q/c", "/a/b/b", "/home", "/home/u/web/.env", "/é",
@@ -24,7 +36,14 @@ HOSTS = ("docs.example.org", "*.example.org", "*", "*:443", "example.org:80", "d
 ACTIONS = ("files.read", "files.write", "mail.send", "files", "db.drop", "filesXread")
 GLOBS = ("*", "files.*", "mail.send", "*.send", "f*s.*d", "db.*")
 DESTINATIONS = ("*@corp.example", "ann@corp.example", "*corp*", "https://*", "*")
-TO = ("ann@corp.example", "Ann@Corp.Example", "bob@corp.example", "x@corp.example.evil", "https://corp.example/a,b", "eve@evil.example")
+TO = (
+    "ann@corp.example",
+    "Ann@Corp.Example",
+    "bob@corp.example",
+    "x@corp.example.evil",
+    "https://corp.example/a,b",
+    "eve@evil.example",
+)
 SCOPES = ({}, {"project": "web"}, {"project": "app"}, {"project": "web", "tenant": "t1"}, {"tenant": "t2"})
 EFFECTS = tuple(effect.value for effect in Effect)
 
@@ -54,14 +73,14 @@ def rules(draw: st.DrawFn) -> dict[str, object]:
 
 _TESTS = st.sampled_from((
     'context.action like "f*s.*"', 'context.resource like "/home/*"', 'context.resource == "main"', "context.external", "context.cost > 1",
-    "3 > context.cost", "context.data != 2", "context.approvals >= 2", "context.version < 2", 'context.host like "*.example.org"', "context.host == \"\"",
+    "3 > context.cost", "context.data != 2", "context.approvals >= 2", "context.version < 2", 'context.host like "*.example.org"', 'context.host == ""',
     "context.port == 443", "context.port != 0", 'context.roles.containsAll(["lead","ops"])', 'context.scope.contains("tenant")',
     'context.destinations.contains("ann@corp.example")', 'context.destinations.containsAll(["ann@corp.example", "bob@corp.example"])',
     'context.matched.containsAll(["path ~/**", "touches path **/*.pem"])', 'context.matched.contains("destinations *@corp.example ann*")',
     'context.matched.contains("touches destinations *@corp.example")', '["read","delete"].contains(context.access)', 'principal == Principal::"ann"',
     'resource == Resource::"vm:main"', 'resource == Resource::"file:/a/b/c"', 'action in [Action::"read", Action::"send"]', "context has host",
     'context.group like ""', "context.open == false", 'context.environment in ["x"]'.replace(" in ", " != ").replace('["x"]', '"dev"'),
-    'context.kind == "file"', '[1, 2].contains(context.data)', '"read" == context.access',
+    'context.kind == "file"', "[1, 2].contains(context.data)", '"read" == context.access',
 ))  # fmt: skip
 _EXPRESSIONS = st.recursive(
     _TESTS,
@@ -94,13 +113,19 @@ def policies(draw: st.DrawFn) -> PolicySet:
 def compiled(found: list[dict[str, object]], cedar: str = "") -> PolicySet:
     """The policy set of these rules; JSON is YAML."""
     named = [{"id": f"r{number}", **rule} for number, rule in enumerate(found)]
-    return compile_policies({"c.cedar": cedar} if cedar else {}, {"r.yaml": json.dumps({"rules": named})}, home=HOME, root=ROOT)
+    return compile_policies(
+        {"c.cedar": cedar} if cedar else {}, {"r.yaml": json.dumps({"rules": named})}, home=HOME, root=ROOT
+    )
 
 
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
     """A canonical request, and what the floor knows besides."""
-    kind, names = draw(st.sampled_from((("file", NAMES), ("file", NAMES), ("endpoint", ENDPOINTS), ("vm", ("main", "x")), ("none", ("none",)))))
+    kind, names = draw(
+        st.sampled_from(
+            (("file", NAMES), ("file", NAMES), ("endpoint", ENDPOINTS), ("vm", ("main", "x")), ("none", ("none",)))
+        )
+    )
     flag = st.booleans()
     request = PolicyRequest(
         principal=draw(st.sampled_from(("ann", "bob"))), roles=tuple(draw(st.lists(st.sampled_from(("lead", "ops")), max_size=2, unique=True))),
@@ -114,5 +139,9 @@ def situations(draw: st.DrawFn) -> Situation:
     request = msgspec.structs.replace(request, access=request.effect) if kind == "none" else request
     assert objection(request) is None
     return Situation(
-        request=request, listing=draw(flag), accepts=draw(st.sampled_from(Confidentiality)), authority=draw(flag), foreign=draw(flag)
+        request=request,
+        listing=draw(flag),
+        accepts=draw(st.sampled_from(Confidentiality)),
+        authority=draw(flag),
+        foreign=draw(flag),
     )

@@ -13,8 +13,8 @@ from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Text, 
 class Certificate(Value, frozen=True, kw_only=True):
     """All of ``proved`` hold of ``policy`` where own and protected resources are those of ``site``.
 
-    ``invariants`` are the digests of the operator's files by name; ``revision`` counts changes of translation and shipped
-    invariants; ``solver`` says name and version.
+    ``invariants`` are the digests of the operator's files by name; ``revision`` counts changes of translation and
+    shipped invariants; ``solver`` says name and version.
     """
 
     policy: Digest

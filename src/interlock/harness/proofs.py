@@ -1,7 +1,7 @@
 """Certificates of policies: made by ``interlock policy prove``, demanded before a policy decides.
 
-Must never: sign what was not proved now, in this process, of exactly these files.  The entry in the ledger is durable before
-the certificate can be used.  Receipts and approvals name the policy's digest, which is the certificate's subject.
+Must never: sign what was not proved now, in this process, of exactly these files.  The entry in the ledger is durable
+before the certificate can be used.  Receipts and approvals name the policy's digest, the certificate's subject.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def certified(core: Core) -> Certificate:
     try:
         found = verify(raw, core.keys.keyring, "harness", "certificate", Certificate, at=core.clock()).predicate
     except InterlockError as error:
-        raise ConfigurationError("policy.certificate", f"the certificate does not verify: {error.code}", hint=_HINT) from None
+        raise ConfigurationError(
+            "policy.certificate", f"the certificate does not verify: {error.code}", hint=_HINT
+        ) from None
     now = (core.policy.digest, site_digest(core), _digests(core.workspace.invariant_texts()), REVISION)
     if (found.policy, found.site, dict(found.invariants), found.revision) != now:
         text = "policy, invariants, protected resources or the prover have changed since they were proved"

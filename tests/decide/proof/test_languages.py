@@ -15,7 +15,9 @@ from interlock.decide.proof import languages, shapes
 from interlock.decide.proof.facts import path_glob, site_glob, starred
 from interlock.decide.proof.languages import Contradiction, GaveUp, Language, Piece, exactly, witness
 
-_PATHS = st.lists(st.text("ab.", min_size=1, max_size=3).filter(lambda part: part not in {".", ".."}), max_size=4).map(lambda parts: "/" + "/".join(parts))
+_PATHS = st.lists(st.text("ab.", min_size=1, max_size=3).filter(lambda part: part not in {".", ".."}), max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+)
 _SEGMENTS = st.lists(st.sampled_from(("**", "*", "a", "b*", "*.a", "a*b", "ab")), min_size=1, max_size=4)
 
 
@@ -28,7 +30,11 @@ def test_path_globs_are_those_of_the_rules(segments: list[str], path: str) -> No
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
-@given(st.lists(st.sampled_from(("**", "*", "a", "b?", "*.a", "**.a", "a**", "ab")), min_size=1, max_size=4), _PATHS, st.sampled_from(("", "/", "~/")))
+@given(
+    st.lists(st.sampled_from(("**", "*", "a", "b?", "*.a", "**.a", "a**", "ab")), min_size=1, max_size=4),
+    _PATHS,
+    st.sampled_from(("", "/", "~/")),
+)
 def test_site_globs_are_those_of_the_workspace(segments: list[str], path: str, head: str) -> None:
     glob = head + "/".join(segments)
     assert site_glob(glob, "/a").accepts(path) == matches(glob, path, "/a")

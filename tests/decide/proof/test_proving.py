@@ -14,7 +14,14 @@ from interlock.decide.proof.formula import Flag, both, negate
 from interlock.decide.proof.invariants import Violation
 
 HOME, ROOT = "/home/u", "/home/u/web"
-SITE = Site(id="w", root=ROOT, home=HOME, roots=(ROOT,), own=(f"{ROOT}/policy",), protected=("vm:main", "file:vault/**", "endpoint:a.b:1"))
+SITE = Site(
+    id="w",
+    root=ROOT,
+    home=HOME,
+    roots=(ROOT,),
+    own=(f"{ROOT}/policy",),
+    protected=("vm:main", "file:vault/**", "endpoint:a.b:1"),
+)
 BASELINE = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
 INVARIANTS = resources.files("interlock.decide.proof").joinpath("baseline.yaml").read_text("utf-8")
 
@@ -40,7 +47,7 @@ def test_everything_holds_of_the_baseline_and_of_no_policy_at_all() -> None:
     ("old", "new", "names"),
     [
         ("id: baseline.credentials-home", "id: baseline.credentials-home\n    access: write", {"baseline.credentials-never"}),
-        ("- deny: \"*\"\n    id: baseline.credentials-anywhere", "- verify: \"*\"\n    id: baseline.credentials-anywhere", {"baseline.credentials-never"}),
+        ('- deny: "*"\n    id: baseline.credentials-anywhere', '- verify: "*"\n    id: baseline.credentials-anywhere', {"baseline.credentials-never"}),
         ('"**/*.pem"', '"**/*.pen"', {"baseline.credentials-never"}),
         ("~/.ssh/**\n      - ~/.aws", "~/.ssh/*\n      - ~/.aws", set()),  # ``**/.ssh/**`` still covers it.
         ("~/.mozilla/**", "~/.mozilla/*/**", {"baseline.credentials-never"}),
@@ -119,8 +126,8 @@ def test_an_invariant_that_is_not_understood_shouts_with_its_line(text: str, lin
     [
         "context.cost + 1 > 2", "context.cost > context.approvals", "context.roles.isEmpty()", 'context.roles == ["a"]', "principal is Principal",
         "context.port > 80", "context.action == context.group", 'context.destinations.contains("İ")', "[context.action].contains(context.group)",
-        'context.roles.contains(context.action)', "context.open == context.broad", "(if context.open then 1 else 2) == 1",
-        'context.scope.containsAny(context.roles)', '(if context.open then context.action else "a") like "b"', "context.version * 2 == 4",
+        "context.roles.contains(context.action)", "context.open == context.broad", "(if context.open then 1 else 2) == 1",
+        "context.scope.containsAny(context.roles)", '(if context.open then context.action else "a") like "b"', "context.version * 2 == 4",
     ],
 )  # fmt: skip
 def test_what_is_outside_the_subset_is_refused_at_its_place(condition: str) -> None:
@@ -191,7 +198,9 @@ def test_diff_proves_or_shows_what_became_possible(old: str, new: str, answers: 
     found = proving.compare(before, after)
     assert (found.outcome, (found.old, found.new)) == (("refuted", answers) if answers else ("proved", ("", "")))
     if found.request:
-        assert before.evaluate(found.request).decision != after.evaluate(found.request).decision or "persons" in found.old
+        assert (
+            before.evaluate(found.request).decision != after.evaluate(found.request).decision or "persons" in found.old
+        )
 
 
 def test_a_difference_that_does_not_replay_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Proofs of policies: what holds for every request, or a request for which it does not; see docs/proof.md for the exact claim.
+"""Proofs of policies: what holds for every request, or a request for which it does not (docs/proof.md: the claim).
 
 Nothing here takes part in a decision; z3 is imported when a proof begins.
 """

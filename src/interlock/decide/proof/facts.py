@@ -1,4 +1,4 @@
-"""Pattern facts and globs as formulas: what ``policy/patterns.py`` and ``globs.py`` match, said once more for all inputs."""
+"""Pattern facts and globs as formulas: what ``patterns.py`` and ``globs.py`` match, said once more for all inputs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What floor and flow say of a situation, twice: as a formula for all situations, and by the real checks for one.
 
-The formula never is stricter than the checks: what it leaves out (roots, blast radius, budgets, evidence of opaque programs,
-the trifecta, a missing inverse) could only add to a verdict.  A test holds both to each other.
+The formula never is stricter than the checks: what it leaves out (roots, blast radius, budgets, evidence of opaque
+programs, the trifecta, a missing inverse) could only add to a verdict.  A test holds both to each other.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class Gate:
 
     def at_least(self, level: int) -> Formula:
         """The verdict is at least as strict as ``level``."""
-        return either(self._denies, self.encoded.at_least(level), self._asks if level <= 1 else False) if level else True
+        return (
+            either(self._denies, self.encoded.at_least(level), self._asks if level <= 1 else False) if level else True
+        )
 
 
 def decided(situation: Situation, policies: PolicySet, site: Site) -> int:
@@ -134,7 +136,9 @@ def _view(situation: Situation) -> View:
     touched = () if request.kind == "none" else (resource,)
     integrity = Integrity.UNTRUSTED if request.untrusted else Integrity.TRUSTED
     label = Label(
-        confidentiality=request.confidentiality, integrity=integrity, scopes=("elsewhere=else",) if situation.foreign else ()
+        confidentiality=request.confidentiality,
+        integrity=integrity,
+        scopes=("elsewhere=else",) if situation.foreign else (),
     )
     role = Role.TARGET if situation.authority else Role.CONTENT
     operation = "list" if situation.listing else "read"
@@ -147,7 +151,9 @@ def _view(situation: Situation) -> View:
         inverse=Invocation(action="inverse@1") if request.reversibility is Reversibility.COMPENSABLE else None,
         driver=Driver(name="files", operation=operation),
     )  # fmt: skip
-    step = Step(id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True)
+    step = Step(
+        id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
+    )
     return View(
         step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, touched=touched, output=CLEAN
     )  # fmt: skip
@@ -156,7 +162,9 @@ def _view(situation: Situation) -> View:
 def _evidence(situation: Situation, policies: PolicySet, site: Site) -> Evidence:
     request = situation.request
     inverse = msgspec.structs.replace(_view(situation).manifest, name="inverse", effect=Effect.DELETE)
-    task = Task(id="t1", revision=0, principal=request.principal, goal="", scope=request.scope, created_at=0, expires_at=1)
+    task = Task(
+        id="t1", revision=0, principal=request.principal, goal="", scope=request.scope, created_at=0, expires_at=1
+    )
     return Evidence(
         site=site, task=task, task_digest="", catalogue={"inverse@1": inverse}, digests={}, loaded=frozenset(),
         policy=policies, unattended=request.unattended,

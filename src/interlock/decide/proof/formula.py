@@ -1,7 +1,7 @@
 """Formulas over the fields of one situation: what rules, floor and invariants are translated into.
 
-Every atom speaks of one field.  ``truth`` evaluates an atom on a value, ``holds`` a formula on all values, ``fixed`` sets one
-field; none of them knows a solver, so that the translation is tested without one.
+Every atom speaks of one field.  ``truth`` evaluates an atom on a value, ``holds`` a formula on all values, ``fixed``
+sets some fields; none of them knows a solver, so that the translation is tested without one.
 """
 
 from __future__ import annotations
@@ -123,7 +123,11 @@ def truth(atom: Atom, value: Field) -> bool:
             return atom.element in cast("frozenset[str]", value)
         case Reaches():
             hits = [any(one.accepts(text) for one in atom.languages) for text in cast("tuple[str, ...]", value)]
-            return any(hits) and (all(hits) or not atom.every)
+            return _reached(hits, every=atom.every)
+
+
+def _reached(hits: list[bool], *, every: bool) -> bool:
+    return any(hits) and (all(hits) or not every)
 
 
 def mapped(formula: Formula, change: Callable[[Atom], Formula]) -> Formula:

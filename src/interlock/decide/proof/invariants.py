@@ -1,13 +1,13 @@
 """What is proved of every policy: the shipped invariants, and the operator's own from ``policy/invariants/*.yaml``.
 
-An invariant is a list of ``Violation``, each a formula and what the real engine and checks must come to where it is true.  A
-comparison of two situations that differ in one field is one formula, in which that field is fixed twice.
+An invariant is a list of ``Violation``, each a formula and what the real engine and checks must come to where it is
+true.  A comparison of two situations that differ in one field is one formula, in which that field is fixed twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -38,9 +38,9 @@ ALONE = AtMost("approvals", 0)
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where ``formula`` is true, the verdict is one of ``levels``; or else it is less strict with ``after`` than with ``before``.
+    """Where ``formula`` is true, the verdict is one of ``levels``, or is less strict with ``after`` than with ``before``.
 
-    ``before`` and ``after`` are values of fields.
+    These two are values of fields.
     """
 
     formula: Formula
@@ -118,14 +118,14 @@ def _own(file: str, entry: Mapping[str, Plain], lines: Mapping[str, int], gate: 
     line = lines[""]
     try:
         found = msgspec.convert({key: _listed(value) for key, value in entry.items()}, _Entry, strict=True)
-        claims = [(one, name) for one, name in ((found.never, "never"), (found.always, "always")) if one is not UNSET]
-        (claim, kind), *more = claims or [(None, "")]
-        if claim is None or more:
+        if (found.never is UNSET) == (found.always is UNSET):
             raise ValueError("an invariant has exactly one of never and always")
     except ValueError as error:
         hint = "the keys are: id, why, and never or always with verdict and when"
         raise PolicyFileError("policy.invariant", file, line, str(error), hint=hint) from None
-    statement = condition_statement(file, lines.get(kind, line), claim.when)  # type: ignore[arg-type]
+    kind = "always" if isinstance(found.never, UnsetType) else "never"
+    claim = cast("_Claim", getattr(found, kind))
+    statement = condition_statement(file, lines.get(kind, line), cast("Mapping[str, Plain]", claim.when))
     when = condition(compile_rule(statement, home=places.home, root=places.root), places)
     wrong = [name for name in ANSWERS if (name in claim.verdict) == (kind == "never")]
     if "STEP_UP" not in wrong:
@@ -177,5 +177,7 @@ def _thresholds(gate: Gate, name: str) -> Iterator[int]:
     """Where the verdict can change with the number: between two of them nothing does."""
     for level in gate.levels:
         yield from (
-            atom.bound for atom in atoms(gate.at_least(level)) if isinstance(atom, AtMost) and atom.name == name and atom.bound >= 0
+            atom.bound
+            for atom in atoms(gate.at_least(level))
+            if isinstance(atom, AtMost) and atom.name == name and atom.bound >= 0
         )

@@ -1,8 +1,8 @@
-"""Sets of texts that rules name by globs, as automata: whether a text belongs, and a text that belongs to some and not others.
+"""Sets of texts that rules name by globs, as automata: whether a text belongs, and a text of some and not of others.
 
 Guarantees: ``witness`` is exact.  It returns a text, or says which of the demands contradict each other, or raises
-``GaveUp`` where its bound of work is reached or only texts that ``admits`` refuses were found.  It reads no clock: the same
-question has the same answer on every machine.
+``GaveUp`` where its bound of work is reached or only texts that ``admits`` refuses were found.  It reads no clock:
+the same question has the same answer on every machine.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def _search(inside: Sequence[Language], outside: Sequence[Language], shape: Shap
     """Breadth first over the product of all automata: the shortest text, or ``None`` where there is none."""
     machines = [automaton(one) for one in (*inside, *outside)]
     chars = sorted({char for one in (*inside, *outside) for char in one.chars} | set(shape.chars))
-    start = ("", tuple(machine.start for machine in machines))
+    start: tuple[str, tuple[States, ...]] = ("", tuple(machine.start for machine in machines))
     seen, level, refused = {start}, [("", start)], False
     while level:
         following: list[tuple[str, tuple[str, tuple[States, ...]]]] = []

@@ -5,7 +5,7 @@ A counterexample that does not replay is an error of this program, never a resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -54,7 +54,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prove(policies: PolicySet, site: Site, invariants: Mapping[str, str]) -> list[Result]:
-    """A result for each shipped invariant and for each of ``invariants`` (file name to text); raises ``PolicyFileError``."""
+    """A result for each shipped invariant and each of ``invariants`` (file to text); raises ``PolicyFileError``."""
     gate, places = Gate(encode(policies), site), Places(policies.home, policies.root)
     mine = [one for file, text in sorted(invariants.items()) for one in operators(file, text, gate, places)]
     finder = Finder()
@@ -138,5 +138,7 @@ def _answered(request: PolicyRequest, policies: PolicySet) -> int:
 
 def _unreplayed() -> IntegrityError:
     return IntegrityError(
-        "policy.replay", "a counterexample of the proof is decided otherwise by the engine", hint="report it; do not load this policy"
+        "policy.replay",
+        "a counterexample of the proof is decided otherwise by the engine",
+        hint="report it; do not load this policy",
     )

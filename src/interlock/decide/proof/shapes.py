@@ -1,4 +1,4 @@
-"""What each field of a request admits, as far as the search for a witness must know it; ``admits`` has the last word."""
+"""What each field of a request admits, as far as a search must know it; ``admits`` has the last word."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ BESIDES = ("listing", "authority", "foreign")
 class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request, and facts of its manifest and values that policies cannot ask.
 
-    ``listing``: the driver lists a folder; ``accepts``: the manifest's limit; ``authority``: an untrusted value is in an
-    argument with authority; ``foreign``: a value of another tenant or scope would arrive.
+    ``listing``: the driver lists a folder; ``accepts``: the manifest's limit; ``authority``: an untrusted value is in
+    an argument with authority; ``foreign``: a value of another tenant or scope would arrive.
     """
 
     request: PolicyRequest

@@ -1,8 +1,8 @@
 """A situation in which a formula is true, or the proof that there is none.
 
-The boolean part goes to z3; what atoms say of texts and lists is held to the automata: each candidate is made into a real
-situation, or the contradiction between its atoms becomes a new clause.  Work is bounded in z3's own units and in rounds, never
-in seconds, so that every machine comes to the same result.  Whoever uses the outcome replays it on the real engine.
+The boolean part goes to z3; what atoms say of texts and lists is held to the automata: each candidate is made into a
+real situation, or the contradiction between its atoms becomes a new clause.  Work is bounded in z3's own units and in
+rounds, never in seconds, so that every machine comes to the same result.  Whoever uses the outcome replays it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from interlock.artifact.codec import MAX_INTEGER
 from interlock.decide.policy.request import PolicyRequest, objection
 from interlock.decide.proof import shapes
 from interlock.decide.proof.formula import (
-    Atom,
     AtMost,
+    Atom,
     Flag,
     Formula,
     Holds,
@@ -42,7 +42,7 @@ CHOICES_OF_DESTINATIONS = 64
 
 
 class Finder:
-    """Questions about one policy set; what one of them learns of texts, and how formulas look in z3, serves the next."""
+    """Questions about one policy set; what one learns of texts, and how formulas look in z3, serves the next."""
 
     def __init__(self) -> None:
         import z3  # Heavy, and needed by nobody who only decides.
@@ -160,10 +160,11 @@ class _Model:
         sets = {name: self._held(name) for name in (*SETS, "scope")}
         kind = self._text("kind", shapes.WORD, ())
         chosen = {name: CHOICES[name][self._numbers.get(name, 0)] for name in CHOICES}
+        fields: dict[str, Any] = {name: flags.get(name, False) for name in FLAGS}
+        fields |= {name: self._numbers.get(name, 1 if name == "version" else 0) for name in NUMBERS}
+        fields |= {name: tuple(sorted(sets[name])) for name in SETS}
         request = PolicyRequest(
-            **{name: flags.get(name, False) for name in FLAGS},
-            **{name: self._numbers.get(name, 1 if name == "version" else 0) for name in NUMBERS},
-            **{name: tuple(sorted(sets[name])) for name in SETS},  # type: ignore[arg-type]
+            **fields,
             principal=self._text("principal", shapes.WORD, ()),
             action=self._text("action", shapes.WORD, ()),
             group=self._text("group", shapes.FREE, ()),
@@ -195,7 +196,9 @@ class _Model:
         found = witness(inside, outside, shape)
         if isinstance(found, str):
             return found
-        raise _Conflict([*given, *((told[one], True) for one in found.inside), *((told[one], False) for one in found.outside)])
+        raise _Conflict(
+            [*given, *((told[one], True) for one in found.inside), *((told[one], False) for one in found.outside)]
+        )
 
     def _resource(self, kind: str, *, open_: bool) -> str:
         """The name, of the shape that its kind demands; what is learnt holds for that kind alone."""
@@ -215,7 +218,7 @@ class _Model:
         return tuple(dict.fromkeys(_destination(atom, value, common, barred) for atom, value in wanted))
 
 
-def _destination(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches]) -> str:  # noqa: FBT001
+def _destination(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches]) -> str:
     """A destination that makes ``wanted`` true, or false, while all of ``common`` stay true and all of ``barred`` false."""
     outside = [one for atom in barred for one in atom.languages] + ([] if value else list(wanted.languages))
     choices = [atom.languages for atom in common] + ([wanted.languages] if value else [])

@@ -1,8 +1,8 @@
 """Compiled rules become formulas: a translation of Cedar's JSON form, and of the engine's precedence.
 
-What is outside the translated subset (arithmetic, comparison of two attributes, extension functions, entity hierarchies) raises
-``PolicyFileError`` with the code ``policy.untranslated`` at the rule's file and line: nothing is guessed.  In the subset no
-expression can err, so that the engine's "any error denies" has no case here.
+What is outside the translated subset (arithmetic, comparison of two attributes, extension functions, hierarchies of
+entities) raises ``PolicyFileError`` with the code ``policy.untranslated`` at the rule's file and line: nothing is
+guessed.  In the subset no expression can err, so that the engine's "any error denies" has no case here.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Encoded:
     def at_least(self, level: int) -> Formula:
         """The answer is at least as strict as ``level``: 0 ALLOW, 1 to 16 STEP_UP with so many persons, 17 DENY."""
         asking = {
-            needed: both(matched, AtMost("approvals", needed - 1)) for needed, matched in self.confirms.items() if needed
+            needed: both(matched, AtMost("approvals", needed - 1))
+            for needed, matched in self.confirms.items()
+            if needed
         }
         denied = either(negate(self.permits), self.forbids, both(Flag("unattended"), either(*asking.values())))
         return either(denied, *(asks for needed, asks in asking.items() if level <= needed)) if level else True
@@ -103,7 +105,9 @@ def condition(rule: CompiledRule, places: Places) -> Formula:
 
 def _refusal(rule: CompiledRule, what: str) -> PolicyFileError:
     hint = "docs/proof.md lists what can be proved; write the rule otherwise"
-    return PolicyFileError("policy.untranslated", rule.origin.file, rule.origin.line, f"{what} is not translated", hint=hint)
+    return PolicyFileError(
+        "policy.untranslated", rule.origin.file, rule.origin.line, f"{what} is not translated", hint=hint
+    )
 
 
 def _head(name: str, node: Node) -> Formula:

@@ -1,4 +1,4 @@
-"""``policy``: whether it compiles, answers as its cases expect, keeps its invariants; what a rule or a verdict means."""
+"""``policy``: whether it compiles, answers as its cases expect, keeps its invariants; what a rule means."""
 
 from __future__ import annotations
 
@@ -143,14 +143,16 @@ def _texts(place: Path) -> tuple[dict[str, str], dict[str, str]]:
 def _case(result: Result, policies: PolicySet) -> dict[str, object] | None:
     """The counterexample as a case: of two situations the one that is decided less strictly."""
     found = result.counterexample
-    return found and _case_of((found.other or found.situation).request, result.name, policies)
+    return None if found is None else _case_of((found.other or found.situation).request, result.name, policies)
 
 
 def _case_of(request: PolicyRequest, name: str, policies: PolicySet) -> dict[str, object]:
     """A case for ``policy test`` that passes as the policy stands."""
     required: dict[str, object] = {"action": "zq", **QUIET, "access": request.effect.value}
     quiet = msgspec.to_builtins(msgspec.convert(required, PolicyRequest))
-    fields = {key: value for key, value in msgspec.to_builtins(request).items() if value != quiet[key] or key == "action"}
+    fields = {
+        key: value for key, value in msgspec.to_builtins(request).items() if value != quiet[key] or key == "action"
+    }
     return {"name": name, "expect": policies.evaluate(request).decision.value, **fields}
 
 
