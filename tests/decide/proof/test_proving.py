@@ -52,9 +52,9 @@ def test_everything_holds_of_the_baseline_and_of_no_policy_at_all() -> None:
         ("~/.ssh/**\n      - ~/.aws", "~/.ssh/*\n      - ~/.aws", set()),  # ``**/.ssh/**`` still covers it.
         ("~/.mozilla/**", "~/.mozilla/*/**", {"baseline.credentials-never"}),
         ("effect: [execute, send, spend, grant-access]", "effect: [send, spend, grant-access]", {"baseline.programs-asked"}),
-        ("external: true\n    data: private\n", "external: true\n    data: private\n    environment: prod\n", {"i5.restricted"}),
-        ("external: true\n    untrusted: true\n", "external: true\n    untrusted: false\n", {"monotone.integrity"}),
-        ("external: true\n    effect: [write, delete]\n", "external: false\n    effect: [write, delete]\n", {"unknown.strict"}),
+        ("external: true\n    data: private\n", "external: true\n    data: private\n    environment: prod\n", {"i5-restricted"}),
+        ("external: true\n    untrusted: true\n", "external: true\n    untrusted: false\n", {"monotone-integrity"}),
+        ("external: true\n    effect: [write, delete]\n", "external: false\n    effect: [write, delete]\n", {"unknown-strict"}),
     ],
 )  # fmt: skip
 def test_a_seeded_mistake_is_refuted(old: str, new: str, names: set[str]) -> None:
@@ -66,11 +66,11 @@ def test_a_seeded_mistake_is_refuted(old: str, new: str, names: set[str]) -> Non
 @pytest.mark.parametrize(
     ("cedar", "name"),
     [
-        ('@id("x") forbid (principal, action, resource) when { context.data <= 1 && context.action like "mail*" };', "monotone.confidentiality"),
-        ('@id("x") forbid (principal, action, resource) when { context.cost == 7 };', "monotone.cost"),
-        ('@id("x") forbid (principal, action, resource) when { context.approvals > 2 };', "monotone.approvals"),
-        ('@id("x") @approvals("3") forbid (principal, action, resource) when { !context.broad };', "unknown.strict"),
-        ('@id("x") forbid (principal, action, resource) when { !context.unattended };', "unattended.strict"),
+        ('@id("x") forbid (principal, action, resource) when { context.data <= 1 && context.action like "mail*" };', "monotone-confidentiality"),
+        ('@id("x") forbid (principal, action, resource) when { context.cost == 7 };', "monotone-cost"),
+        ('@id("x") forbid (principal, action, resource) when { context.approvals > 2 };', "monotone-approvals"),
+        ('@id("x") @approvals("3") forbid (principal, action, resource) when { !context.broad };', "unknown-strict"),
+        ('@id("x") forbid (principal, action, resource) when { !context.unattended };', "unattended-strict"),
     ],
 )  # fmt: skip
 def test_a_rule_that_is_not_monotone_is_refuted(cedar: str, name: str) -> None:

@@ -116,8 +116,7 @@ def condition_statement(file: str, line: int, conditions: Mapping[str, Plain]) -
     """A denial with these conditions (``action`` names the globs; none: any action); raises ``PolicyFileError``."""
     fields = {"deny": "*", **{"deny" if key == "action" else key: value for key, value in conditions.items()}}
     try:
-        if "deny" in conditions:
-            raise ValueError("the names of actions stand under action")
+        _check_condition(conditions)
         rule = msgspec.convert({key: _listed(key, value) for key, value in fields.items()}, Rule, strict=True)
         _check(rule, None)
         text = _policy(rule, f"{file}:{line}")
@@ -125,6 +124,11 @@ def condition_statement(file: str, line: int, conditions: Mapping[str, Plain]) -
         hint = f"the keys are: action, {', '.join(Rule.__struct_fields__[3:-5])}"
         raise PolicyFileError("policy.rule", file, line, str(error), hint=hint) from None
     return Statement(file=file, line=line, text=text)
+
+
+def _check_condition(conditions: Mapping[str, Plain]) -> None:
+    if "deny" in conditions:
+        raise ValueError("the names of actions stand under action")
 
 
 def _listed(key: str, value: Plain) -> Plain:

@@ -38,7 +38,7 @@ ALONE = AtMost("approvals", 0)
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where ``formula`` is true, the verdict is one of ``levels``, or is less strict with ``after`` than with ``before``.
+    """Where ``formula`` is true, the verdict is one of ``levels``, or less strict with ``after`` than with ``before``.
 
     These two are values of fields.
     """
@@ -78,33 +78,35 @@ def shipped(gate: Gate) -> list[Invariant]:
     classes = [({"data": one}, {"data": one + 1}) for one in range(len(RANKS) - 1)]
     persons = sorted({0, *_thresholds(gate, "approvals")})
     prices = sorted({0, *_thresholds(gate, "cost")})
+    worst: list[tuple[Fixed, Fixed]] = [
+        ({"reversibility": one}, {"reversibility": "irreversible"}) for one in ("reversible", "compensable")
+    ]
     return [
-        _never("i2.irreversible", "nothing irreversible or privileged is allowed without a person",
+        _never("i2-irreversible", "nothing irreversible or privileged is allowed without a person",
                both(ALONE, either(IRREVERSIBLE, Flag("privileged"))), gate, "ALLOW"),
-        _never("i5.restricted", "nothing restricted reaches an external sink without a person",
+        _never("i5-restricted", "nothing restricted reaches an external sink without a person",
                both(ALONE, external, restricted), gate, "ALLOW"),
-        _never("i5.authority", "nothing of untrusted integrity chooses a destination, a command, a path or a recipient alone",
+        _never("i5-authority",
+               "nothing of untrusted integrity chooses a destination, a command, a path or a recipient alone",
                both(ALONE, untrusted, Flag("authority"), ACTS), gate, "ALLOW"),
-        _never("floor.protected", "protected resources and the harness's own files are never changed, whoever confirms",
+        _never("floor-protected", "protected resources and the harness's own files are never changed, whoever confirms",
                changes, gate, "ALLOW", "STEP_UP"),
         _never("tenancy", "a value of one scope never reaches another, whoever confirms",
                Flag("foreign"), gate, "ALLOW", "STEP_UP"),
-        _never("forbid.wins", "where a denial matches, the verdict is DENY, whatever else matches",
+        _never("forbid-wins", "where a denial matches, the verdict is DENY, whatever else matches",
                gate.encoded.forbids, gate, "ALLOW", "STEP_UP"),
-        _never("default.deny", "where no permission matches, the verdict is DENY",
+        _never("default-deny", "where no permission matches, the verdict is DENY",
                negate(gate.encoded.permits), gate, "ALLOW", "STEP_UP"),
-        _stricter("monotone.confidentiality", "data of a higher class is never decided less strictly", classes, gate),
-        _stricter("monotone.integrity", "untrusted data and a tainted task are never decided less strictly",
+        _stricter("monotone-confidentiality", "data of a higher class is never decided less strictly", classes, gate),
+        _stricter("monotone-integrity", "untrusted data and a tainted task are never decided less strictly",
                   [_flag("untrusted"), _flag("tainted")], gate),
-        _stricter("monotone.approvals", "one more confirmation never makes the verdict stricter",
+        _stricter("monotone-approvals", "one more confirmation never makes the verdict stricter",
                   [({"approvals": one + 1}, {"approvals": one}) for one in persons], gate),
-        _stricter("monotone.cost", "a higher cost is never decided less strictly",
+        _stricter("monotone-cost", "a higher cost is never decided less strictly",
                   [({"cost": one}, {"cost": one + 1}) for one in prices], gate),
-        _stricter("unknown.strict", "a field of the manifest at its worst is never decided less strictly",
-                  [*map(_flag, ("external", "privileged", "broad")),
-                   *(({"reversibility": one}, {"reversibility": "irreversible"}) for one in ("reversible", "compensable"))],
-                  gate),
-        _stricter("unattended.strict", "unattended, nothing is allowed that would ask while somebody is there",
+        _stricter("unknown-strict", "a field of the manifest at its worst is never decided less strictly",
+                  [*map(_flag, ("external", "privileged", "broad")), *worst], gate),
+        _stricter("unattended-strict", "unattended, nothing is allowed that would ask while somebody is there",
                   [_flag("unattended")], gate),
     ]  # fmt: skip
 
@@ -118,8 +120,7 @@ def _own(file: str, entry: Mapping[str, Plain], lines: Mapping[str, int], gate: 
     line = lines[""]
     try:
         found = msgspec.convert({key: _listed(value) for key, value in entry.items()}, _Entry, strict=True)
-        if (found.never is UNSET) == (found.always is UNSET):
-            raise ValueError("an invariant has exactly one of never and always")
+        _check(found)
     except ValueError as error:
         hint = "the keys are: id, why, and never or always with verdict and when"
         raise PolicyFileError("policy.invariant", file, line, str(error), hint=hint) from None
@@ -127,12 +128,17 @@ def _own(file: str, entry: Mapping[str, Plain], lines: Mapping[str, int], gate: 
     claim = cast("_Claim", getattr(found, kind))
     statement = condition_statement(file, lines.get(kind, line), cast("Mapping[str, Plain]", claim.when))
     when = condition(compile_rule(statement, home=places.home, root=places.root), places)
-    wrong = [name for name in ANSWERS if (name in claim.verdict) == (kind == "never")]
+    wrong: list[Answer] = [name for name in ANSWERS if (name in claim.verdict) == (kind == "never")]
     if "STEP_UP" not in wrong:
         when = both(when, ALONE)  # Where it may ask, it may allow what persons have confirmed.
     sentence = found.why or f"{kind} {' or '.join(claim.verdict)} at {file}:{line}"
     made = _never(found.id, sentence, when, gate, *wrong)
     return msgspec.structs.replace(made, place=f"{file}:{line}")
+
+
+def _check(entry: _Entry) -> None:
+    if (entry.never is UNSET) == (entry.always is UNSET):
+        raise ValueError("an invariant has exactly one of never and always")
 
 
 def _listed(value: Plain) -> Plain:

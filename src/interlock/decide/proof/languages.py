@@ -224,7 +224,8 @@ def _search(inside: Sequence[Language], outside: Sequence[Language], shape: Shap
     machines = [automaton(one) for one in (*inside, *outside)]
     chars = sorted({char for one in (*inside, *outside) for char in one.chars} | set(shape.chars))
     start: tuple[str, tuple[States, ...]] = ("", tuple(machine.start for machine in machines))
-    seen, level, refused = {start}, [("", start)], False
+    seen: set[tuple[str, tuple[States, ...]]] = {start}
+    level, refused = [("", start)], False
     while level:
         following: list[tuple[str, tuple[str, tuple[States, ...]]]] = []
         for text, (state, sets) in level:

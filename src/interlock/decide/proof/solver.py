@@ -219,7 +219,7 @@ class _Model:
 
 
 def _destination(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches]) -> str:
-    """A destination that makes ``wanted`` true, or false, while all of ``common`` stay true and all of ``barred`` false."""
+    """A destination that makes ``wanted`` true, or false; all of ``common`` stay true and all of ``barred`` false."""
     outside = [one for atom in barred for one in atom.languages] + ([] if value else list(wanted.languages))
     choices = [atom.languages for atom in common] + ([wanted.languages] if value else [])
     for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_DESTINATIONS):
