@@ -208,3 +208,38 @@ def test_a_difference_that_does_not_replay_is_an_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(proving, "_loosened", lambda *_: True)
     with pytest.raises(IntegrityError, match=r"policy\.replay"):
         proving.compare(policies, policies)
+
+
+ROLES = {".": {"left": {"Var": "context"}, "attr": "roles"}}
+ACTION = {".": {"left": {"Var": "context"}, "attr": "action"}}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"Value": 3}, {"contains": {"left": ROLES, "right": {"Value": 1}}}, {"decimal": [{"Value": "1"}]}, {"<": {"left": ACTION, "right": {"Value": 1}}},
+        {"==": {"left": ACTION, "right": {"Value": {"__extn": {}}}}}, {"==": {"left": {"Var": "principal"}, "right": {"Value": {"__entity": {"type": "X", "id": "y"}}}}},
+        {"contains": {"left": ACTION, "right": {"Value": "x"}}},
+    ],
+)  # fmt: skip
+def test_nodes_that_no_valid_policy_holds_are_refused_too(node: dict[str, object]) -> None:
+    with pytest.raises(translate.Untranslated):
+        translate._Translation(translate.Places("/h", "/r")).formula(node)
+
+
+def test_a_set_that_is_one_value_is_read_like_a_list() -> None:
+    made = translate._Translation(translate.Places("/h", "/r")).formula(
+        {"contains": {"left": {"Value": ["x"]}, "right": ACTION}}
+    )
+    assert made == translate.Matches("action", languages.exactly("x"))
+
+
+def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "objection", lambda _: "resource")
+    with pytest.raises(languages.GaveUp):
+        solver.Finder().find(Flag("open"))
+    atom = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=True)
+    barred = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=False)
+    monkeypatch.setattr(solver, "CHOICES_OF_DESTINATIONS", 1)
+    with pytest.raises(languages.GaveUp):
+        solver._destination(atom, True, [atom], [barred])

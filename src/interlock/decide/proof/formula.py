@@ -121,7 +121,7 @@ def truth(atom: Atom, value: Field) -> bool:
             return atom.language.accepts(cast("str", value))
         case Holds():
             return atom.element in cast("frozenset[str]", value)
-        case Reaches():
+        case _:
             hits = [any(one.accepts(text) for one in atom.languages) for text in cast("tuple[str, ...]", value)]
             return _reached(hits, every=atom.every)
 
