@@ -12,15 +12,18 @@ of nodes and words, of depth and of nested texts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from interlock.analyst.claims import Claims, Place
 from interlock.analyst.shell.invoke import invoke
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.walk import Budget, Exhausted, Walker
-from interlock.analyst.shell.words import Data, Word, has_marks
+from interlock.analyst.shell.words import UNKNOWN, Data, Word, has_marks
 from interlock.artifact.analysis import MAX_CONTENT
 
+# A pipeline's expression, which is replaced before a shell reads the line; bash itself refuses the whole command.
+_TEMPLATE = re.compile(r"\$\{\{[A-Za-z0-9_. -]*\}\}")
 __all__ = ["analyse", "analyse_argv"]
 
 
@@ -30,6 +33,8 @@ def analyse(text: str, place: Place) -> Claims:
         return _opaque(place, "shell.too_large")
     if has_marks(text) or "\0" in text:
         return _opaque(place, "shell.syntax")
+    if "${{" in text:
+        text = _TEMPLATE.sub(UNKNOWN, text)
     return _bounded(place, lambda walker: walker.script(text, Data()))
 
 

@@ -172,6 +172,8 @@ def _flow(use: Use, rules: list[Rule]) -> Data:
     )
     if into == "send":
         use.sent |= stdin.tags | use.read
+    elif into == "apply" and "download" in stdin.tags | use.read:
+        walker.claims.signal("download.applied")
     elif into.startswith("code:"):
         ran = code.run(walker, into[5:], stdin, NONE)
         use.out = ran if use.out is None else use.out
@@ -350,17 +352,19 @@ def _verb(use: Use) -> None:
     texts = [word.text for word in use.found.operands]
     program = use.found.path[0]
     for index, text in enumerate(texts[:6]):
-        access = table.get(text) or table.get(text.partition("-")[0])
+        parts = [text, *re.split(r"[-:_]", text)]
+        access = next((table[part] for part in parts if part in table), None)
         if access is not None:
             what = ":".join([*use.found.path, *texts[: index + 1]])
             walker.claims.touch(Effect(access), model.kind, what)
             if access == "delete":
                 walker.claims.signal(f"{model.kind}.destroy")
             return
-    if not texts:
+    if not texts or texts[0] == "help" or texts[-1] == "help":
         return
     walker.claims.touch(Effect.EXECUTE, model.kind, f"{program}:*", open=True)
-    walker.note("shell.unknown_subcommand")
+    if model.unknown != "program":
+        walker.note("shell.unknown_subcommand")
 
 
 def _lost(use: Use) -> Data:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from interlock.analyst.shell.globs import places
+from interlock.analyst.shell.globs import Place, places
 from interlock.analyst.shell.paths import PSEUDO, is_outside, meanings_of
-from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
+from interlock.analyst.shell.words import MAX_TEXT, NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.resources import inside
 
@@ -23,6 +23,7 @@ _DIGITS = re.compile(r"(?:-|\d+-?)\Z")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)\Z")
 FROM_NETWORK = frozenset(("download", "socket"))
 _ROOTS = frozenset(("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys", "/Users", "/System", "/Library", "/Applications", "/mnt", "/media"))  # fmt: skip
+_CACHES = ("/tmp", "/var/tmp", "/var/cache", "/var/lib/apt/lists", "/usr/share/doc", "/usr/share/man", "/var/lib/dpkg/info", "/root/.cache", "/root/.npm")
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|.*\.localhost)\Z")
 _METADATA = frozenset(
     ("169.254.169.254", "metadata.google.internal", "metadata", "100.100.100.200", "169.254.170.2", "fd00:ec2::254")
@@ -125,13 +126,20 @@ def write(walker: Walker, word: Word | Data, data: Data, *, append: bool = False
         access = "append" if append else "write"
         for code in _meanings(walker, place.name, place.pattern, access, recursive=place.recursive):
             walker.claims.signal(code)
-        if not place.recursive:
-            old = walker.state.files.get(place.name) if append else None
-            walker.state.files[place.name] = Data(old.text + data.text, old.tags | data.tags) if old else data
+        if not place.recursive and not (append and not data.text and not data.tags):
+            old = _held(walker, place.name) if append else Data()
+            walker.state.files[place.name] = Data((old.text + data.text)[:MAX_TEXT], old.tags | data.tags)
 
 
-def delete(walker: Walker, word: Word | Data, *, recursive: bool = False) -> None:
-    """Delete a file, or a folder with all below it."""
+def _held(walker: Walker, name: str) -> Data:
+    if name in walker.state.files:
+        return walker.state.files[name]
+    text = walker.claims.place.scripts.get(name)
+    return unknown() if text is None else Data(text)
+
+
+def delete(walker: Walker, word: Word | Data, *, recursive: bool = False, whole: bool = True) -> None:
+    """Delete a file, or a folder with all below it; or only some of what is below it, if not ``whole``."""
     if word.text in PSEUDO:
         return
     found = places(word, walker.state.folders, walker.state.home, recursive=recursive)
@@ -141,11 +149,23 @@ def delete(walker: Walker, word: Word | Data, *, recursive: bool = False) -> Non
         return
     for place in found:
         walker.claims.touch(Effect.DELETE, "file", place.name, recursive=place.recursive)
-        if place.recursive and _is_root(walker, place.name):
-            walker.claims.signal("recursive.root_delete")
+        if place.recursive and (recursive or place.pattern.endswith("/*")):
+            _extent(walker, place, whole=whole)
         for code in _meanings(walker, place.name, place.pattern, "delete", recursive=place.recursive):
             walker.claims.signal(code)
         walker.state.files.pop(place.name, None)
+
+
+def _extent(walker: Walker, place: Place, *, whole: bool) -> None:
+    """How much a recursive deletion takes: everything, the workspace, or something outside that is no cache."""
+    root = walker.claims.place.root
+    if _is_root(walker, place.name) and (whole or place.name in ("/", "/etc", "/usr", walker.state.home)):
+        walker.claims.signal("recursive.root_delete")
+    elif inside(place.name, root):
+        if place.name == root and whole and place.pattern.rstrip("/*") in (root, root + "/.", root + f"/{UNKNOWN}"):
+            walker.claims.signal("recursive.workspace_delete")
+    elif whole and not any(inside(place.name, folder) for folder in (*_CACHES, walker.state.home + "/.cache")):
+        walker.claims.signal("recursive.outside_delete")
 
 
 def _is_root(walker: Walker, name: str) -> bool:

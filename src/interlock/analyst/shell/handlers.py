@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from interlock.analyst.shell import code, outputs
+from interlock.analyst.shell import code, outputs, systems
 from interlock.analyst.shell.apply import Use, apply, endpoint, perform, play
 from interlock.analyst.shell.files import connect, delete, read, send, write
 from interlock.analyst.shell.globs import places
@@ -25,6 +25,7 @@ Handler = Callable[[Use, list[Word]], Data | None]
 
 _EXECUTES = frozenset(("-exec", "-execdir", "-ok", "-okdir"))
 _FIND_FILES = frozenset(("-fprint", "-fprint0", "-fls", "-fprintf"))
+_AWK_REGEX = re.compile(r"\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\\n]|\\.)+/")
 _AWK_SYSTEM = re.compile(r"system\s*\(\s*(\"(?:[^\"\\]|\\.)*\"\s*\))?")
 _AWK_PIPE = re.compile(r"(?:print[^;}\n]*\|&?\s*(\"(?:[^\"\\]|\\.)*\")?|(\"(?:[^\"\\]|\\.)*\")\s*\|&?\s*getline)")
 _AWK_WRITE = re.compile(r"\bprintf?\b[^;}\n>]*>>?\s*(\"(?:[^\"\\]|\\.)*\")?([A-Za-z_$(])?")
@@ -75,13 +76,10 @@ def _find(use: Use, words: list[Word]) -> Data | None:
             index, output = _find_exec(use, rest, index, found, roots)
             printed |= output.tags
         elif option == "-delete":
+            use.walker.claims.signal("delete.searched")
             for root in roots:
-                narrowed = names and all(not name.strip("*./") == "" for name in names)
-                delete(
-                    walker,
-                    root._replace(text=root.text.rstrip("/") + f"/{UNKNOWN}") if narrowed else root,
-                    recursive=True,
-                )
+                narrowed = bool(names) and all(name.strip("*./") for name in names)
+                delete(walker, root, recursive=True, whole=not narrowed)
         elif option in _FIND_FILES and index < len(rest):
             write(walker, rest[index], unknown())
     return Data(shape[0] if len(shape) == 1 else UNKNOWN, frozenset(tags & {"secret"}) | printed)
@@ -110,9 +108,10 @@ def _find_exec(use: Use, rest: list[Word], index: int, found: Word, roots: list[
         index += 1
     if not command:
         return index + 1, Data()
-    whole = [root for root in roots if root.text in ("/", "~") or not root.known]
-    if whole and command[0].text in ("rm", "shred"):
-        delete(use.walker, whole[0], recursive=True)
+    if {word.text for word in command[:3]} & {"rm", "shred", "unlink", "rmdir"}:
+        use.walker.claims.signal("delete.searched")
+        for root in roots:
+            delete(use.walker, root, recursive=True, whole=False)
     return index + 1, use.walker.runner(use.walker, command, Data(), {})
 
 
@@ -127,6 +126,8 @@ def _xargs(use: Use, _words: list[Word]) -> Data | None:
     stdin = use.content or use.stdin
     if not command:
         return unknown(stdin.tags)
+    if command[-1].text in ("-c", "-ic", "-lc", "-e") and models().get(command[0].text) and not placeholder:
+        return code.run(use.walker, "shell", stdin, NONE) if command[-1].text != "-e" else code.run(use.walker, "other", stdin, NONE)
     return _spread(use, command, placeholder, _items(stdin))
 
 
@@ -267,7 +268,7 @@ def _awk(use: Use, _words: list[Word]) -> Data | None:
 
 def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
     walker = use.walker
-    bare = re.sub(r"/(?:[^/\\\n]|\\.)+/", "/r/", text) if "/inet" not in text else text
+    bare = _AWK_REGEX.sub(lambda found: found.group() if found.group()[0] == '"' else "/r/", text)
     for match in _AWK_SOCKET.finditer(text):
         connect(walker, match.group(1) or UNKNOWN, match.group(2) or UNKNOWN)
         send(walker, tags)
@@ -721,6 +722,7 @@ def _busybox(use: Use, words: list[Word]) -> Data | None:
 
 
 HANDLERS: dict[str, Handler] = {
+    **systems.HANDLERS,
     "awk": _awk,
     "base": _base,
     "basename": _name,

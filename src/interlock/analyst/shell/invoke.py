@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9_@:.+\[-][A-Za-z0-9_.+:@-]*\Z")
 _FOREIGN = re.compile(r".*\.(?:exe|ps1|bat|cmd|vbs|msi|com|dll|scr|hta)\Z", re.IGNORECASE)
+_CODE_LETTER = frozenset(("-c", "-e", "-x", "-E"))
+_CODE = re.compile(r"[;|&$`<>\n]|\w\(")
 _CODE_OPTION = re.compile(
-    r"(?:-c|-e|-x|-E|--?(?:eval|exec|execute|command|cmd|run|script|shell|init-command|hook|on-[a-z-]+))(?:=.*)?\Z"
+    r"(?:--?(?:eval|exec|execute|command|cmd|run|script|shell|init-command|hook|on-[a-z-]+))(?:=.*)?\Z"
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,12}://", re.IGNORECASE)
 _RESERVED = frozenset(("{", "}", "then", "else", "elif", "fi", "do", "done", "esac", "case", "if", "for", "while", "until", "select", "function", "((", "time!"))  # fmt: skip
@@ -151,8 +153,10 @@ def unmodelled(walker: Walker, name: str, words: list[Word], stdin: Data) -> Dat
     walker.claims.touch(Effect.READ, "file", root, recursive=True)
     walker.claims.touch(Effect.WRITE, "file", root, recursive=True)
     tags = set(stdin.tags | {"file"})
-    for word in words:
+    for index, word in enumerate(words):
         tags.update(word.tags)
+        if word.text in _CODE_LETTER and index + 1 < len(words) and _CODE.search(words[index + 1].text):
+            walker.note("shell.unknown_code")
         _argument(walker, word)
     if "download" in stdin.tags or "decoded" in stdin.tags:
         tags.add("decoded")
