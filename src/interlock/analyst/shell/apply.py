@@ -100,7 +100,14 @@ def endpoint(text: str, port: str) -> tuple[str, str]:
 
 
 def apply(walker: Walker, name: str, model: Model, words: list[Word], stdin: Data) -> Data:
-    """Claim what the command does; returns what it writes."""
+    """Claim what the command does; returns what it writes.  A folder that it changes to is its own."""
+    folders = walker.state.folders
+    found = _apply(walker, name, model, words, stdin)
+    walker.state.folders = folders
+    return found
+
+
+def _apply(walker: Walker, name: str, model: Model, words: list[Word], stdin: Data) -> Data:
     from interlock.analyst.shell.handlers import HANDLERS
 
     found = arguments(model, name, words)
@@ -208,7 +215,7 @@ def assign(roles: tuple[str, ...], operands: list[Word]) -> list[tuple[str, Word
         if index >= len(wanted) and wanted and "*" not in wanted[-1]:
             role = "skip"
         bare = role.rstrip("*!+")
-        if bare in ("command", "shells", "remote", "assignments", "image-command"):
+        if bare in ("command", "shells", "remote", "inside", "assignments", "image-command"):
             found.append((role, word, words[index:]))
             break
         found.append((role, word, None))
@@ -226,7 +233,7 @@ def play(use: Use, role: str, word: Word, rest: list[Word] | None) -> None:
     elif role.startswith("code:"):
         ran = code.run(walker, role[5:], Data(word.text, word.tags), use.stdin.tags, stdin=use.stdin)
         use.out = ran
-    elif role in ("command", "assignments", "shells", "remote", "image-command"):
+    elif role in ("command", "assignments", "shells", "remote", "inside", "image-command"):
         use.out = code.wrapped(use, role, rest or [word])
     elif ":" in role:
         access, _, kind = role.partition(":")
@@ -371,6 +378,9 @@ def _lost(use: Use) -> Data:
     """A subcommand without a model."""
     from interlock.analyst.shell.invoke import unmodelled
 
+    for _, role, word in use.found.values:
+        if role != "skip":
+            play(use, role, word, None)
     if use.model.unknown == "program":
         return unmodelled(use.walker, f"{use.found.path[0]}-{use.found.lost}", use.found.operands[1:], use.stdin)
     use.walker.note("shell.unknown_subcommand")

@@ -76,12 +76,13 @@ def origins(walker: Walker, tags: frozenset[str]) -> None:
 
 def execute_file(walker: Walker, word: Word, arguments: list[Word], stdin: Data, language: str = "") -> Data:
     """Run a file: by what it holds, if that is known; as the workspace's own program; or as something opaque."""
-    held = walker.state.descriptors.get(word.text)
+    held = stdin if word.text in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "-") else walker.state.descriptors.get(word.text)
     content = held if held is not None else content_of(walker, word)
     name = name_of(walker, word)
-    if content is not None and name is not None:
+    if content is not None and (name is not None or held is not None):
         kept, walker.state.parameters = walker.state.parameters, tuple(Data(one.text, one.tags) for one in arguments)
-        walker.claims.touch(Effect.READ, "file", name)
+        if held is None and name is not None:
+            walker.claims.touch(Effect.READ, "file", name)
         found = run(walker, language or _language(content.text), content, NONE, stdin=stdin)
         walker.state.parameters = kept
         return found
@@ -118,6 +119,8 @@ def wrapped(use: Use, role: str, rest: list[Word]) -> Data:
             return _assignments(use, rest)
         case "shells":
             return run(walker, "shell", _joined(rest), NONE, stdin=use.stdin)
+        case "inside":
+            return elsewhere(use, rest, joined=False)
         case "image-command":
             word = rest[0]
             walker.claims.touch(Effect.EXECUTE, "container", word.text if word.known else "*", open=not word.known)

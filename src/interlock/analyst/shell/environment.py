@@ -50,6 +50,7 @@ def assigned(walker: Walker, values: dict[str, Data], *, exported: bool) -> None
         if name in known.preload:
             walker.claims.signal("process.preloaded")
             walker.claims.touch(Effect.WRITE, "environment", name)
+            walker.claims.touch(Effect.EXECUTE, "file", value.text if value.known else "*", open=not value.known)
         elif name in known.commands:
             if value.text not in known.plain_commands:
                 code.run(walker, "shell", value, NONE)

@@ -28,6 +28,7 @@ from interlock.analyst.shell.words import (
     plain,
     quote,
     splitting,
+    splitting_at,
     unknown,
 )
 
@@ -192,7 +193,14 @@ class Expander:
     def _give(self, value: Data, quoted: bool, tags: set[str]) -> str:
         tags.update(value.tags)
         text = value.text[:MAX_TEXT]
-        return quote(text) if quoted else splitting(text)
+        if quoted:
+            return quote(text)
+        separators = self._host.state.variables.get("IFS")
+        if separators is None:
+            return splitting(text)
+        if not separators.known:
+            return UNKNOWN_FIELDS
+        return splitting_at(text, separators.text)
 
     def _simple(self, node: Node, quoted: bool, tags: set[str]) -> str:
         name = _text(node)[1:]
@@ -227,9 +235,11 @@ class Expander:
     def _arithmetic(self, node: Node, _quoted: bool, tags: set[str]) -> str:
         text = _text(node)
         inner = text[3:-2] if text.startswith("$((") else text[2:-1]
-        for found in _substitutions(node):
+        for found in substitutions(node):
             tags.update(self._host.output(found).tags)
         inner = re.sub(r"\$?\{?\b([A-Za-z_]\w*)\b\}?", lambda name: self.value(name.group(1)).text, inner)
+        if "$(" in inner and not any(True for _ in substitutions(node)):
+            self._host.note("shell.dynamic_code")  # A value that is evaluated once more.
         result = number(inner)
         return UNKNOWN if result is None else str(result)
 
@@ -239,8 +249,8 @@ class Expander:
             self._host.note("shell.syntax")
             return UNKNOWN if quoted else UNKNOWN_FIELDS
         sign, name, index, rest = match.group("sign", "name", "index", "rest")
-        if sign == "!" or (sign == "#" and not rest):
-            for found in _substitutions(node):
+        if sign == "!" or (sign == "#" and not rest) or (index is not None and ("$" in index or "`" in index)):
+            for found in substitutions(node):
                 tags.update(self._host.output(found).tags)
         if index in ("@", "*") or (name in ("@", "*") and not rest):
             return self._all(sign, name, rest, quoted, tags)
@@ -312,7 +322,7 @@ class Expander:
         if "'" not in text and '"' not in text and "\\" not in text:
             parsed = self._host.parse_word(text)
             return UNKNOWN if parsed is None else plain(self._marked(parsed, True, tags))
-        runs = _substitutions(node)
+        runs = substitutions(node)
         for one in runs:
             tags.update(self._host.output(one).tags)
         if not runs and ("$(" in text or "`" in text):
@@ -336,7 +346,7 @@ def _kept(match: re.Match[str]) -> str:
     return "" if match.group(1) == "\n" else match.group(1)
 
 
-def _substitutions(node: Node) -> list[Node]:
+def substitutions(node: Node) -> list[Node]:
     """The outermost command substitutions below a node."""
     found: list[Node] = []
     waiting = list(node.named_children)

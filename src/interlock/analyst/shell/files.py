@@ -39,6 +39,11 @@ def opened(walker: Walker, target: Data, sign: str) -> Data:
     return read(walker, target)
 
 
+def socket_of(target: Data) -> Data:
+    """What a descriptor stands for that is opened for writing."""
+    return unknown(FROM_NETWORK) if _SOCKET.match(target.text) else Data()
+
+
 def deliver(walker: Walker, data: Data, targets: tuple[tuple[Data, str], ...]) -> Data:
     """Write a command's output to where its redirections say; returns what is left for the pipe."""
     left = data

@@ -345,6 +345,14 @@ def _dd(use: Use, words: list[Word]) -> Data | None:
 def _tar(use: Use, _words: list[Word]) -> Data | None:
     walker, found = use.walker, use.found
     use.recursive = True
+    archives = [word for name, _, word in found.values if name in ("-f", "--file")]
+    creates = found.has("-c -r -u -A --create --append --update --concatenate --catenate --delete")
+    home_folders = walker.state.folders
+    if not creates:
+        use.recursive = False
+        for word in archives:
+            use.reading(word)
+        use.recursive = True
     for name, role, word in found.values:
         if name in ("-C", "--directory", "--cd"):
             play(use, "folder", word, None)
@@ -353,20 +361,16 @@ def _tar(use: Use, _words: list[Word]) -> Data | None:
         if name == "--checkpoint-action" and word.text.startswith("exec="):
             walker.claims.signal("shell.escape")
             code.run(walker, "shell", Data(word.text[5:], word.tags), NONE)
-    archives = [word for name, _, word in found.values if name in ("-f", "--file")]
-    creates = found.has("-c -r -u -A --create --append --update --concatenate --catenate --delete")
     if creates:
         for word in found.operands:
             use.reading(word)
         tags = use.read | use.stdin.tags
+        use.recursive = False
+        walker.state.folders = home_folders
         for word in archives:
             if word.text != "-":
                 _copied(use, word, Data(UNKNOWN, tags))
         return unknown(tags)
-    use.recursive = False
-    for word in archives:
-        if word.text != "-":
-            use.reading(word)
     tags = use.read | use.stdin.tags
     if found.has("-x --extract --get") and not found.has("-O --to-stdout"):
         write(walker, Word("."), Data(UNKNOWN, tags), recursive=True)

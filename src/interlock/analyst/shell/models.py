@@ -20,7 +20,7 @@ from interlock.artifact.codec import Value
 ROLES = frozenset(
     ("skip read write append change delete execute folder link url fetch upload body send host command shell shells escape")
     .split()
-) | frozenset(("assignments", "git-config", "volume", "remote", "image-command", "module", "pattern", "lines"))  # fmt: skip
+) | frozenset(("assignments", "git-config", "volume", "remote", "inside", "image-command", "module", "pattern", "lines"))  # fmt: skip
 KINDS = frozenset(
     ("file endpoint program package service process user privilege persistence kernel container cluster cloud").split()
     + ["database", "environment", "device", "network", "repository", "clipboard", "secret"]

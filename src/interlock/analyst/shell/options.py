@@ -122,7 +122,7 @@ def arguments(model: Model, name: str, words: Sequence[Word]) -> Arguments:
 def _stops(model: Model) -> int:
     """After how many operands everything belongs to the command that is run; 0 for never."""
     for position, role in enumerate(model.operands):
-        if role.rstrip("*!+") in ("command", "shells", "remote", "image-command", "assignments"):
+        if role.rstrip("*!+") in ("command", "shells", "remote", "inside", "image-command", "assignments"):
             return position + 1
     return 1 if model.stop else 0
 

@@ -188,6 +188,7 @@ def kill(use: Use, words: list[Word]) -> Data | None:
     texts = [word.text for word in words]
     if use.found.path[0] == "kill" and ("-1" in texts[1:] or "1" in texts) or use.found.path[0] == "killall5":
         use.walker.claims.signal("process.killed_all")
+        use.walker.claims.touch(Effect.WRITE, "process", "*", open=True)
     if use.found.path[0] in ("pkill", "killall") and use.found.has("-u -U --user --euid"):
         use.walker.claims.signal("process.killed_all")
     for word in use.found.operands:
@@ -395,6 +396,10 @@ def git_push(use: Use, _words: list[Word]) -> Data | None:
             use.walker.claims.signal("git.remote_deleted")
     if use.found.operands and use.found.operands[0].text.startswith("ext::"):
         use.walker.claims.signal("shell.escape")
+    if use.found.operands and "://" in use.found.operands[0].text:
+        host, port = endpoint(use.found.operands[0].text, "22")
+        connect(use.walker, host, port)
+        return None
     return git_remote(use, _words)
 
 

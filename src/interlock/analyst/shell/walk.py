@@ -16,7 +16,7 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from interlock.analyst.claims import Claims
-from interlock.analyst.shell.expand import Expander
+from interlock.analyst.shell.expand import Expander, substitutions
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.words import MAX_TEXT, NONE, UNKNOWN, Data, Word, unknown
 
@@ -132,10 +132,10 @@ class Walker:
         """The node of a text, read as inside double quotes."""
         self.spend(1 + len(text) // 64)
         root = parse(f': "{text}"')
-        command = root.named_child(0)
-        argument = command.named_child(1) if command is not None and command.type == "command" else None
-        whole = argument is not None and argument.end_byte == root.end_byte
-        return argument if whole and not root.has_error else None
+        command = next(iter(root.named_children), None)
+        words = command.named_children if command is not None and command.type == "command" else []
+        whole = len(words) == 2 and words[1].type == "string" and words[1].end_byte == root.end_byte
+        return words[1] if whole and not root.has_error else None
 
     def nested(self, text: str, stdin: Data) -> Data:
         """Walk a text in a subshell of this one."""
@@ -282,7 +282,7 @@ class Walker:
         return deliver(self, data, around.targets) if around.targets or around.into else data
 
     def _redirects(self, nodes: Sequence[Node], stdin: Data) -> Redirects:
-        from interlock.analyst.shell.files import opened
+        from interlock.analyst.shell.files import opened, socket_of
 
         reads: Data | None = None
         targets: list[tuple[Data, str]] = []
@@ -304,10 +304,16 @@ class Walker:
                     into.append(places[0])
                 elif places:
                     target = self.expander.data(places[0])
+                    number = sign.rstrip("<>&|")
                     if "<" in sign:
-                        reads = opened(self, target, sign)
+                        data = opened(self, target, sign)
+                        reads = data if number in ("", "0") else reads
+                        if number.isdigit():
+                            self.state.descriptors[number] = data
                     if ">" in sign:
                         targets.append((target, sign))
+                        if number.isdigit() and target.text.startswith("/dev/"):
+                            self.state.descriptors[number] = socket_of(target)
         return Redirects(reads, tuple(targets), tuple(words), tuple(into))
 
     def _heredoc(self, node: Node) -> Data:
@@ -370,6 +376,8 @@ class Walker:
         if name.type == "subscript":
             data = self.expander.data(value) if value is not None else NOTHING
             text = text.partition("[")[0]
+            for one in substitutions(name):
+                self.output(one)
             self.state.forget(text)
             into[text] = unknown(data.tags)
             return

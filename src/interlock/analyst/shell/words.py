@@ -91,6 +91,15 @@ def splitting(text: str) -> str:
     return text.translate(_TO_SPLIT)
 
 
+def splitting_at(text: str, separators: str) -> str:
+    """As ``splitting`` where the script has set ``IFS``."""
+    table = {**{ord(char): SPLIT for char in separators}, **{ord(char): chr(_QUOTED + ord(char)) for char in "{},~"}}
+    table.update({ord(char): chr(_QUOTED + ord(char)) for char in " \t\n" if char not in separators})
+    table.update({ord(char): SPLIT for char in separators})
+    table[ord(UNKNOWN)] = UNKNOWN_FIELDS
+    return text.translate(table)
+
+
 def plain(text: str) -> str:
     """The text without the marks of quoting; unknown parts stay."""
     if text.isascii():
