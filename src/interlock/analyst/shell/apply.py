@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from interlock.analyst.shell import code
 from interlock.analyst.shell.files import connect, delete, name_of, read, send, write
+from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.models import Model, Rule
+from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.options import Arguments, arguments
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
@@ -140,7 +142,10 @@ def perform(use: Use) -> Data:
     for reads in (True, False):
         for role, word, rest in played:
             bare = role.rstrip("*!+")
-            if (bare in _READS) is reads and bare != "skip":
+            if bare == "skip":
+                if reads:
+                    _meant(use, word)
+            elif (bare in _READS) is reads:
                 play(use, bare, word, rest)
     if model.verbs:
         _verb(use)
@@ -152,6 +157,13 @@ def perform(use: Use) -> Data:
         for opaque in one.opaque:
             walker.note(opaque)
     return _flow(use, rules)
+
+
+def _meant(use: Use, word: Word) -> None:
+    """A word without a role that names a file of meaning is taken to be read."""
+    text = word.text
+    if text[:1] in ("/", "~") and meanings_of(text, "read", use.walker.state.home, False):
+        use.reading(word)
 
 
 def _effect(walker: Walker, effect: str) -> None:
@@ -267,13 +279,16 @@ def _upload(use: Use, word: Word) -> None:
 
 
 def _shell(use: Use, word: Word) -> None:
-    use.out = code.run(use.walker, "shell", Data(word.text, word.tags), use.stdin.tags, stdin=use.stdin)
+    use.out = code.escape(use.walker, Data(word.text, word.tags), Data())
 
 
 def _url(use: Use, word: Word) -> None:
     found = use.found
     posts = found.has(_UPLOADS) or (found.has("-X --request --method") and not found.has(_SAFE))
-    if not word.text.startswith(("file:", "/", "./", "../")):
+    if word.text.startswith("file:"):
+        use.reading(word._replace(text=word.text[5:].replace("///", "/").removeprefix("//localhost")))
+        return
+    if not word.text.startswith(("/", "./", "../")):
         use.address(word, Effect.SEND if posts else Effect.READ)
     use.content = unknown(frozenset(("download",)))
     use.read |= {"download"}
@@ -303,6 +318,12 @@ def _escape(use: Use, word: Word) -> None:
 def _link(use: Use, word: Word) -> None:
     """A link lets its target be reached by another name; both count as what is done to either."""
     use.reading(word)
+
+
+def _list(use: Use, word: Word) -> None:
+    """A file or folder of which names and attributes are read, and no content."""
+    for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=use.recursive) or ():
+        use.walker.claims.touch(Effect.READ, "file", place.name, recursive=place.recursive)
 
 
 def _volume(use: Use, word: Word) -> None:
@@ -337,6 +358,7 @@ _SIMPLE: dict[str, Callable[[Use, Word], None]] = {
     "execute": _execute,
     "folder": _folder,
     "link": _link,
+    "list": lambda use, word: _list(use, word),
     "url": _url,
     "fetch": _fetch,
     "upload": _upload,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from interlock.analyst.claims import MAX_NESTING, Claims
 from interlock.analyst.shell.files import FROM_NETWORK, content_of, name_of
+from interlock.analyst.shell.models import models
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.resources import inside
@@ -64,6 +65,14 @@ def run(walker: Walker, language: str, code: Data, outer: frozenset[str], *, std
     return unknown(frozenset(tags))
 
 
+def escape(walker: Walker, code: Data, stdin: Data) -> Data:
+    """Run a text as a shell that a program starts which is none."""
+    walker.escaped += 1
+    found = run(walker, "shell", code, NONE, stdin=stdin)
+    walker.escaped -= 1
+    return found
+
+
 def origins(walker: Walker, tags: frozenset[str]) -> None:
     """Signals of code by where it comes from."""
     if tags & FROM_NETWORK:
@@ -90,6 +99,9 @@ def execute_file(walker: Walker, word: Word, arguments: list[Word], stdin: Data,
         walker.note("shell.dynamic_command")
         return unknown(stdin.tags)
     walker.claims.touch(Effect.EXECUTE, "file", name)
+    model = models().get(name.rsplit("/", 1)[-1])
+    if model is not None and "program.offensive" in model.signals:
+        walker.claims.signal("program.offensive")
     root = walker.claims.place.root
     if inside(name, root) and root != "/":
         walker.claims.signal("program.workspace")

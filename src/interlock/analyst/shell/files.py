@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from interlock.analyst.shell.globs import Place, places
-from interlock.analyst.shell.paths import PSEUDO, is_outside, meanings_of
+from interlock.analyst.shell.paths import PSEUDO, is_outside, meanings_of, meanings_of_glob
 from interlock.analyst.shell.words import MAX_TEXT, NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.resources import inside
@@ -23,6 +23,7 @@ _DIGITS = re.compile(r"(?:-|\d+-?)\Z")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)\Z")
 FROM_NETWORK = frozenset(("download", "socket"))
 _ROOTS = frozenset(("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys", "/Users", "/System", "/Library", "/Applications", "/mnt", "/media"))  # fmt: skip
+_SYSTEM = frozenset(("/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/root", "/var"))
 _CACHES = ("/tmp", "/var/tmp", "/var/cache", "/var/lib/apt/lists", "/usr/share/doc", "/usr/share/man", "/var/lib/dpkg/info", "/root/.cache", "/root/.npm")
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|.*\.localhost)\Z")
 _METADATA = frozenset(
@@ -128,6 +129,8 @@ def write(walker: Walker, word: Word | Data, data: Data, *, append: bool = False
         return
     for place in found:
         walker.claims.touch(Effect.WRITE, "file", place.name, recursive=place.recursive)
+        if recursive and not append and place.name in _SYSTEM and place.name != walker.claims.place.root:
+            walker.claims.signal("recursive.root_write")
         access = "append" if append else "write"
         for code in _meanings(walker, place.name, place.pattern, access, recursive=place.recursive):
             walker.claims.signal(code)
@@ -154,7 +157,7 @@ def delete(walker: Walker, word: Word | Data, *, recursive: bool = False, whole:
         return
     for place in found:
         walker.claims.touch(Effect.DELETE, "file", place.name, recursive=place.recursive)
-        if place.recursive and (recursive or place.pattern.endswith("/*")):
+        if place.recursive and (recursive or place.pattern.endswith("/*") or place.name in _SYSTEM):
             _extent(walker, place, whole=whole)
         for code in _meanings(walker, place.name, place.pattern, "delete", recursive=place.recursive):
             walker.claims.signal(code)
@@ -164,7 +167,7 @@ def delete(walker: Walker, word: Word | Data, *, recursive: bool = False, whole:
 def _extent(walker: Walker, place: Place, *, whole: bool) -> None:
     """How much a recursive deletion takes: everything, the workspace, or something outside that is no cache."""
     root = walker.claims.place.root
-    if _is_root(walker, place.name) and (whole or place.name in ("/", "/etc", "/usr", walker.state.home)):
+    if is_root(walker, place.name) and (whole or place.name in ("/", "/etc", "/usr", walker.state.home)):
         walker.claims.signal("recursive.root_delete")
     elif inside(place.name, root):
         if place.name == root and whole and place.pattern.rstrip("/*") in (root, root + "/.", root + f"/{UNKNOWN}"):
@@ -173,7 +176,7 @@ def _extent(walker: Walker, place: Place, *, whole: bool) -> None:
         walker.claims.signal("recursive.outside_delete")
 
 
-def _is_root(walker: Walker, name: str) -> bool:
+def is_root(walker: Walker, name: str) -> bool:
     """The root, a folder of the system, somebody's home, or a folder that holds the workspace."""
     root = walker.claims.place.root
     home = walker.state.home
@@ -191,7 +194,9 @@ def _is_root(walker: Walker, name: str) -> bool:
 def _meanings(walker: Walker, name: str, pattern: str, access: str, *, recursive: bool) -> tuple[str, ...]:
     home = walker.state.home
     found = meanings_of(name, access, home, recursive)
-    return found if pattern == name else tuple(dict.fromkeys(found + meanings_of(pattern, access, home, recursive)))
+    if pattern != name:
+        found += meanings_of(pattern, access, home, recursive) + meanings_of_glob(pattern, access, home)
+    return tuple(dict.fromkeys(found))
 
 
 def connect(walker: Walker, host: str, port: str, access: Effect = Effect.SEND) -> None:

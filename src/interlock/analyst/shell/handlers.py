@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interlock.analyst.shell import code, outputs, systems
 from interlock.analyst.shell.apply import Use, apply, endpoint, perform, play
-from interlock.analyst.shell.files import connect, delete, read, send, write
+from interlock.analyst.shell.files import connect, delete, is_root, read, send, write
 from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.models import models
 from interlock.analyst.shell.paths import is_outside, meanings_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Handler = Callable[[Use, list[Word]], Data | None]
 
 _EXECUTES = frozenset(("-exec", "-execdir", "-ok", "-okdir"))
+_SET_ID = re.compile(r"[-/]?[2467][0-7]{3}|[ug]?[+=]s")
 _FIND_FILES = frozenset(("-fprint", "-fprint0", "-fls", "-fprintf"))
 _AWK_REGEX = re.compile(r"\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\\n]|\\.)+/")
 _AWK_SYSTEM = re.compile(r"system\s*\(\s*(\"(?:[^\"\\]|\\.)*\"\s*\))?")
@@ -75,6 +76,9 @@ def _find(use: Use, words: list[Word]) -> Data | None:
         if option in _EXECUTES:
             index, output = _find_exec(use, rest, index, found, roots)
             printed |= output.tags
+        elif option == "-perm" and index < len(rest):
+            if _SET_ID.search(rest[index].text) and any(is_outside(place.name, walker.claims.place.root) for root in roots for place in places(root, walker.state.folders, walker.state.home, recursive=True) or ()):
+                walker.claims.signal("recon.privileges")
         elif option == "-delete":
             use.walker.claims.signal("delete.searched")
             for root in roots:
@@ -112,7 +116,10 @@ def _find_exec(use: Use, rest: list[Word], index: int, found: Word, roots: list[
         use.walker.claims.signal("delete.searched")
         for root in roots:
             delete(use.walker, root, recursive=True, whole=False)
-    return index + 1, use.walker.runner(use.walker, command, Data(), {})
+    use.walker.escaped += 1
+    output = use.walker.runner(use.walker, command, Data(), {})
+    use.walker.escaped -= 1
+    return index + 1, output
 
 
 def _xargs(use: Use, _words: list[Word]) -> Data | None:
@@ -203,7 +210,7 @@ def _from_input(use: Use, language: str) -> Data:
     """An interpreter that reads its code from its input, or from nobody that is seen here."""
     walker, stdin = use.walker, use.stdin
     if not stdin.text and not stdin.tags:
-        walker.claims.signal("shell.interactive")
+        walker.claims.signal("shell.escape" if walker.escaped else "shell.interactive")
         return unknown(frozenset(("shell",)))
     found = code.run(walker, language, stdin, NONE, stdin=Data())
     return found if stdin.known else Data(found.text, found.tags | {"shell"})
@@ -212,6 +219,10 @@ def _from_input(use: Use, language: str) -> Data:
 def _interpreter(use: Use, words: list[Word]) -> Data | None:
     """python, perl, ruby, node, php: code of an option, a module, a file, or the input."""
     walker, found, language = use.walker, use.found, use.model.kind or "python"
+    if language == "php" and found.has("-S --server"):
+        walker.claims.signal("network.listening")
+        walker.claims.touch(Effect.WRITE, "network", "listen:*", open=True)
+        return unknown()
     if found.has("-V -v --version -h --help -l --lint") and not found.operands and not found.values:
         return Data()
     module = next((index for index, word in enumerate(words) if re.fullmatch(r"-[a-zA-Z]*m", word.text)), None)
@@ -291,7 +302,7 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
 
 def _awk_command(use: Use, quoted: str, tags: frozenset[str]) -> None:
     text = Data(outputs.unescape(quoted[1:-1])) if quoted else unknown(tags)
-    code.run(use.walker, "shell", text, NONE, stdin=Data("", tags))
+    code.escape(use.walker, text, Data())
 
 
 def _sed(use: Use, _words: list[Word]) -> Data | None:
@@ -364,6 +375,8 @@ def _tar(use: Use, _words: list[Word]) -> Data | None:
     if creates:
         for word in found.operands:
             use.reading(word)
+            if found.has("--remove-files"):
+                delete(walker, word, recursive=True)
         tags = use.read | use.stdin.tags
         use.recursive = False
         walker.state.folders = home_folders
@@ -447,6 +460,8 @@ def _copyfile(use: Use, _words: list[Word]) -> Data | None:
                 one.name for one in places(word, walker.state.folders, walker.state.home, recursive=False) or ()
             ]:
                 walker.claims.touch(Effect.DELETE, "file", code_, recursive=True)
+                if is_root(walker, code_):
+                    walker.claims.signal("recursive.root_delete")
                 for signal in meanings_of(code_, "delete", walker.state.home, False):
                     walker.claims.signal(signal)
     if target is not None:

@@ -178,4 +178,4 @@ def _argument(walker: Walker, word: Word) -> None:
         path = name_of(walker, named)
         data = read(walker, named, recursive=True)
         if path is None or is_outside(path, walker.claims.place.root):
-            write(walker, named, Data(UNKNOWN, data.tags), recursive=True)
+            write(walker, named, Data(UNKNOWN, data.tags), recursive=True, append=True)

@@ -18,7 +18,7 @@ from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 
 ROLES = frozenset(
-    ("skip read write append change delete execute folder link url fetch upload body send host command shell shells escape")
+    ("skip read list write append change delete execute folder link url fetch upload body send host command shell shells escape")
     .split()
 ) | frozenset(("assignments", "git-config", "volume", "remote", "inside", "image-command", "module", "pattern", "lines"))  # fmt: skip
 KINDS = frozenset(

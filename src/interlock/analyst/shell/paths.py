@@ -62,6 +62,7 @@ class _Compiled(NamedTuple):
     meaning: Class
     pattern: re.Pattern[str]
     folders: tuple[str, ...]
+    samples: tuple[str, ...]
 
 
 def meanings(path: str, access: str, home: str, *, recursive: bool = False) -> list[str]:
@@ -82,6 +83,27 @@ def meanings_of(path: str, access: str, home: str, recursive: bool) -> tuple[str
     return tuple(meanings(path, access, home, recursive=recursive))
 
 
+@functools.lru_cache(maxsize=1024)
+def meanings_of_glob(pattern: str, access: str, home: str) -> tuple[str, ...]:
+    """The signals of a pattern that matches one of the names that the classes spell out."""
+    if not any(mark in pattern for mark in "*?["):
+        return ()
+    matches = re.compile(_glob(pattern)).match
+    found: list[str] = []
+    for one in _compiled(home):
+        code = getattr(one.meaning, access if access != "append" else "write")
+        if code and code not in found and any(matches(sample) for sample in one.samples):
+            found.append(code)
+    return tuple(found)
+
+
+def _glob(pattern: str) -> str:
+    parts = re.split(r"(\*|\?|\[[^]/]+\])", pattern)
+    known = {"*": "[^/]*", "?": "[^/]"}
+    body = "".join(known.get(part, f"[{re.escape(part[1:-1])}]" if part[:1] == "[" and part[-1:] == "]" and len(part) > 2 else re.escape(part)) for part in parts)
+    return body + r"\Z"
+
+
 def _meets(one: _Compiled, path: str, *, recursive: bool) -> bool:
     if one.pattern.match(path):
         return True
@@ -98,9 +120,11 @@ def _compiled(home: str) -> tuple[_Compiled, ...]:
         folders = tuple(
             path.partition("*")[0].rstrip("/") for path in paths if not path.startswith("**") and "*" in path
         )
-        found.append(
-            _Compiled(one, re.compile(f"(?:{pattern})\\Z"), tuple(one for one in folders if one.count("/") > 1))
+        deep = tuple(one for one in folders if one.count("/") > 1)
+        samples = tuple(
+            path.replace("/**", "/x").replace("*", "") for path in paths if path[0] == "/" and "/**/" not in path
         )
+        found.append(_Compiled(one, re.compile(f"(?:{pattern})\\Z"), deep, samples))
     return tuple(found)
 
 

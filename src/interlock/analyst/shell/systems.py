@@ -99,6 +99,8 @@ def firewall(use: Use, words: list[Word]) -> Data | None:
         return unknown(frozenset(("system",)))
     if use.found.path[0] == "iptables-save":
         return unknown(frozenset(("system",)))
+    if {"REDIRECT", "DNAT", "MASQUERADE"} & set(texts):
+        use.walker.claims.signal("network.redirected")
     if "flush" in texts or ("delete" in texts and "table" in texts) or "ACCEPT" in texts and ({"-P", "--policy"} & set(texts)):
         use.walker.claims.signal("defence.disabled")
     return None
@@ -192,9 +194,23 @@ def kill(use: Use, words: list[Word]) -> Data | None:
     if use.found.path[0] in ("pkill", "killall") and use.found.has("-u -U --user --euid"):
         use.walker.claims.signal("process.killed_all")
     for word in use.found.operands:
-        if _guards(word.text):
+        if _guards(word.text) or "guard" in word.tags:
             use.walker.claims.signal("defence.disabled")
         use.walker.claims.touch(Effect.WRITE, "process", word.text if word.known else "*", open=not word.known)
+    return Data()
+
+
+def processes(use: Use, words: list[Word]) -> Data | None:
+    """pgrep and pidof: numbers of processes, perhaps those of a guard."""
+    guard = any(_guards(word.text) for word in words)
+    return unknown(frozenset(("system", "guard") if guard else ("system",)))
+
+
+def attributes(use: Use, words: list[Word]) -> Data | None:
+    """``chattr +i FILE``: modes stand among the operands."""
+    for word in words:
+        if word.text[:1] not in ("+", "-", "="):
+            write(use.walker, word, Data(), append=True, recursive=use.found.has("-R"))
     return Data()
 
 
@@ -466,7 +482,7 @@ def cloud(use: Use, words: list[Word]) -> Data | None:
     ends = re.search(r"\b(?:delete|stop|disable|remove|disassociate)\b|--no-enable", verbs + " " + " ".join(use.found.given))
     if ends and guards().cloud & set(texts[:4]):
         walker.claims.signal("defence.disabled")
-    if re.search(r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token|print-access-token|get-password-data|get-credentials", verbs):
+    if "--with-decryption" in use.found.given or re.search(r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token|print-access-token|get-password-data|get-credentials", verbs):
         walker.claims.signal("credential.read")
     if re.search(r"create-access-key|keys create|create-login-profile|create-user\b|service-accounts create|set-iam-policy|add-iam-policy-binding|attach-\w+-policy|put-\w+-policy|add-user-to-group|role assignment create|ad sp create|ad app credential", verbs):
         walker.claims.signal("cloud.access_granted")
@@ -550,6 +566,8 @@ def fd(use: Use, words: list[Word]) -> Data | None:
 HANDLERS = {
     "account": account,
     "at": at,
+    "attributes": attributes,
+    "processes": processes,
     "chmod": chmod,
     "chown": chown,
     "cloud": cloud,

@@ -76,6 +76,7 @@ class Walker:
         self.expander = Expander(self)
         self.active: list[str] = []
         self.concurrent = 0
+        self.escaped = 0
         self.stdin = NOTHING
         self._kinds: dict[str, Callable[[Node, Data], Data]] = {
             "program": self._sequence,
