@@ -43,6 +43,10 @@ def fits(analysis: Analysis) -> None:
 @example("eval 'eval \"eval eval\"'" * 20)
 @example("printf '%s%s%s' {1..300}")
 @example("echo $((9**9**9)) $((1<<999999999)) ${x:99999999999999999999:1}")
+@example("{\U000ac1af);")
+@example("{{\U000a37fd")
+@example("3&{\U000fd804\U00101fd5*")
+@example("{é{ü{\u4e2d")
 @example("kubectl " + "-n " * 5000)
 def test_any_text_gets_claims_that_fit(text: str) -> None:
     fits(analyse(text, PLACE).analysis())

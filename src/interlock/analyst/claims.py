@@ -73,12 +73,12 @@ class Claims:
         name: str,
         *,
         recursive: bool = False,
-        open: bool = False,  # noqa: A002
+        open: bool = False,
     ) -> None:
         """One resource; ``open`` while its name is not known, which is opaque only if the analyser also says so."""
         if not _spellable(name):
             self.opaque(UNSPELLABLE)
-            name, open = "*", True  # noqa: A001
+            name, open = "*", True
         touched = Touched(kind=kind, name=name, access=access, open=open, recursive=recursive)
         self._note(self.touched, touched, MAX_TOUCHED)
 

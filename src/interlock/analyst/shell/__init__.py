@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from interlock.analyst.claims import Claims, Place
+from interlock.analyst.shell.grammar import is_spelled
 from interlock.analyst.shell.invoke import invoke
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.walk import Budget, Exhausted, Walker
@@ -31,7 +32,7 @@ def analyse(text: str, place: Place) -> Claims:
     """Claims of a command line or of a whole script."""
     if len(text.encode("utf-8", "replace")) > MAX_CONTENT:
         return _opaque(place, "shell.too_large")
-    if has_marks(text) or "\0" in text:
+    if _is_refused(text):
         return _opaque(place, "shell.syntax")
     if "${{" in text:
         text = _TEMPLATE.sub(UNKNOWN, text)
@@ -42,9 +43,7 @@ def analyse_argv(argv: Sequence[str], place: Place) -> Claims:
     """Claims of a program with its arguments, which no shell reads."""
     if sum(len(one) + 1 for one in argv) > MAX_CONTENT:
         return _opaque(place, "shell.too_large")
-    if any(has_marks(one) or "\0" in one for one in argv):
-        return _opaque(place, "shell.syntax")
-    if not argv:
+    if not argv or any(_is_refused(one) for one in argv):
         return _opaque(place, "shell.syntax")
     return _bounded(place, lambda walker: walker.runner(walker, [Word(one) for one in argv], Data(), {}))
 
@@ -59,6 +58,12 @@ def _bounded(place: Place, work: Callable[[Walker], Data]) -> Claims:
     except RecursionError:
         claims.opaque("shell.too_deep")
     return claims
+
+
+def _is_refused(text: str) -> bool:
+    """Text that no shell is given, or that holds what this package marks text with."""
+    surrogate = not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+    return surrogate or "\0" in text or has_marks(text) or is_spelled(text)
 
 
 def _opaque(place: Place, code: str) -> Claims:

@@ -14,8 +14,8 @@ from interlock.analyst.shell import code
 from interlock.analyst.shell.files import connect, delete, name_of, read, send, write
 from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.models import Model, Rule
-from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.options import Arguments, arguments
+from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
@@ -369,8 +369,8 @@ _SIMPLE: dict[str, Callable[[Use, Word], None]] = {
     "volume": _volume,
     "module": _module,
     "git-config": lambda use, word: code.git_config(use, word),
-    "pattern": lambda use, word: None,  # noqa: ARG005
-    "lines": lambda use, word: None,  # noqa: ARG005
+    "pattern": lambda use, word: None,
+    "lines": lambda use, word: None,
 }
 
 

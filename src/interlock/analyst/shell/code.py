@@ -85,7 +85,11 @@ def origins(walker: Walker, tags: frozenset[str]) -> None:
 
 def execute_file(walker: Walker, word: Word, arguments: list[Word], stdin: Data, language: str = "") -> Data:
     """Run a file: by what it holds, if that is known; as the workspace's own program; or as something opaque."""
-    held = stdin if word.text in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "-") else walker.state.descriptors.get(word.text)
+    held = (
+        stdin
+        if word.text in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "-")
+        else walker.state.descriptors.get(word.text)
+    )
     content = held if held is not None else content_of(walker, word)
     name = name_of(walker, word)
     if content is not None and (name is not None or held is not None):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tree_sitter import Node
 
+from interlock.analyst.shell.grammar import reveal, substitutions, text_of
 from interlock.analyst.shell.parameters import number, operate, portion, substitute, unescape
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.words import (
@@ -94,7 +95,7 @@ class Expander:
         """The words that the node becomes, split and with braces and tildes expanded."""
         self._host.spend()
         if node.type == "word":
-            text = _text(node)
+            text = text_of(node)
             if text.isalnum():
                 return [Word(text)]
         tags: set[str] = set()
@@ -123,7 +124,7 @@ class Expander:
         handler = self._kinds.get(kind)
         if handler is not None:
             return handler(node, quoted, tags)
-        text = _text(node)
+        text = text_of(node)
         if kind == "raw_string":
             return quote(text[1:-1])
         if kind == "ansi_c_string":
@@ -203,7 +204,7 @@ class Expander:
         return splitting_at(text, separators.text)
 
     def _simple(self, node: Node, quoted: bool, tags: set[str]) -> str:
-        name = _text(node)[1:]
+        name = text_of(node)[1:]
         if name in ("@", "*"):
             return self._several(self._host.state.parameters, quoted, tags)
         return self._give(self.value(name), quoted, tags)
@@ -233,7 +234,7 @@ class Expander:
         return path
 
     def _arithmetic(self, node: Node, _quoted: bool, tags: set[str]) -> str:
-        text = _text(node)
+        text = text_of(node)
         inner = text[3:-2] if text.startswith("$((") else text[2:-1]
         for found in substitutions(node):
             tags.update(self._host.output(found).tags)
@@ -244,7 +245,7 @@ class Expander:
         return UNKNOWN if result is None else str(result)
 
     def _expansion(self, node: Node, quoted: bool, tags: set[str]) -> str:
-        match = _PARAMETER.match(_text(node))
+        match = _PARAMETER.match(text_of(node))
         if match is None:
             self._host.note("shell.syntax")
             return UNKNOWN if quoted else UNKNOWN_FIELDS
@@ -330,30 +331,13 @@ class Expander:
         return UNKNOWN
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
-
-
 def _quoted_text(raw: bytes, escapes: re.Pattern[str]) -> str:
     if not raw:
         return ""
-    text = escapes.sub(_kept, raw.decode("utf-8", "replace"))
+    text = escapes.sub(_kept, reveal(raw))
     found = quote(text)
     return "" if found == EMPTY else found
 
 
 def _kept(match: re.Match[str]) -> str:
     return "" if match.group(1) == "\n" else match.group(1)
-
-
-def substitutions(node: Node) -> list[Node]:
-    """The outermost command substitutions below a node."""
-    found: list[Node] = []
-    waiting = list(node.named_children)
-    while waiting:
-        one = waiting.pop()
-        if one.type == "command_substitution":
-            found.append(one)
-        else:
-            waiting.extend(one.named_children)
-    return found

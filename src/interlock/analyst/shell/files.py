@@ -24,7 +24,17 @@ _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)\Z")
 FROM_NETWORK = frozenset(("download", "socket"))
 _ROOTS = frozenset(("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys", "/Users", "/System", "/Library", "/Applications", "/mnt", "/media"))  # fmt: skip
 _SYSTEM = frozenset(("/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/root", "/var"))
-_CACHES = ("/tmp", "/var/tmp", "/var/cache", "/var/lib/apt/lists", "/usr/share/doc", "/usr/share/man", "/var/lib/dpkg/info", "/root/.cache", "/root/.npm")
+_CACHES = (
+    "/tmp",
+    "/var/tmp",
+    "/var/cache",
+    "/var/lib/apt/lists",
+    "/usr/share/doc",
+    "/usr/share/man",
+    "/var/lib/dpkg/info",
+    "/root/.cache",
+    "/root/.npm",
+)
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|.*\.localhost)\Z")
 _METADATA = frozenset(
     ("169.254.169.254", "metadata.google.internal", "metadata", "100.100.100.200", "169.254.170.2", "fd00:ec2::254")

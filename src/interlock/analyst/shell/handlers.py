@@ -19,7 +19,7 @@ from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 Handler = Callable[[Use, list[Word]], Data | None]
 
@@ -77,7 +77,11 @@ def _find(use: Use, words: list[Word]) -> Data | None:
             index, output = _find_exec(use, rest, index, found, roots)
             printed |= output.tags
         elif option == "-perm" and index < len(rest):
-            if _SET_ID.search(rest[index].text) and any(is_outside(place.name, walker.claims.place.root) for root in roots for place in places(root, walker.state.folders, walker.state.home, recursive=True) or ()):
+            if _SET_ID.search(rest[index].text) and any(
+                is_outside(place.name, walker.claims.place.root)
+                for root in roots
+                for place in places(root, walker.state.folders, walker.state.home, recursive=True) or ()
+            ):
                 walker.claims.signal("recon.privileges")
         elif option == "-delete":
             use.walker.claims.signal("delete.searched")
@@ -134,7 +138,11 @@ def _xargs(use: Use, _words: list[Word]) -> Data | None:
     if not command:
         return unknown(stdin.tags)
     if command[-1].text in ("-c", "-ic", "-lc", "-e") and models().get(command[0].text) and not placeholder:
-        return code.run(use.walker, "shell", stdin, NONE) if command[-1].text != "-e" else code.run(use.walker, "other", stdin, NONE)
+        return (
+            code.run(use.walker, "shell", stdin, NONE)
+            if command[-1].text != "-e"
+            else code.run(use.walker, "other", stdin, NONE)
+        )
     return _spread(use, command, placeholder, _items(stdin))
 
 

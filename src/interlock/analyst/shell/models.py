@@ -27,7 +27,9 @@ KINDS = frozenset(
 )
 STYLES = frozenset(("gnu", "single", "plain", "bundle"))
 INPUTS = frozenset(("", "pass", "ignore", "send", "apply"))
-RUNNING = frozenset(("find", "fd", "xargs", "parallel", "shell", "interpreter", "sudo", "env", "busybox", "tar", "su", "ssh", "awk"))
+RUNNING = frozenset(
+    ("find", "fd", "xargs", "parallel", "shell", "interpreter", "sudo", "env", "busybox", "tar", "su", "ssh", "awk")
+)
 _ROLE = re.compile(
     r"(?:(?P<name>[a-z-]+)|code:(?P<language>[a-z]+)|host:(?P<port>\d{1,5})|(?P<access>[a-z-]+):(?P<kind>[a-z]+))[*!+]{0,2}\Z"
 )
@@ -78,7 +80,9 @@ class Model(Value, frozen=True, kw_only=True):
     def runs(self) -> bool:
         """Whether an argument of it may be code."""
         roles = (*self.values.values(), *self.operands)
-        return self.handler in RUNNING or any(role.startswith(("command", "shell", "code:", "execute")) for role in roles)
+        return self.handler in RUNNING or any(
+            role.startswith(("command", "shell", "code:", "execute")) for role in roles
+        )
 
 
 class Family(Value, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from interlock.analyst.shell.parameters import unescape
-from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
+from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown, unmarked
 
 DECODED = frozenset(("decoded",))
 _FORMAT = re.compile(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?[bcdiouxXeEfgGsq])")
@@ -79,7 +79,7 @@ def decoded(data: Data, raw: bytes | None) -> Data:
     """Bytes that a decoder wrote."""
     if raw is None:
         return unknown(data.tags | DECODED)
-    return Data(raw.decode("utf-8", "replace").replace("\0", ""), data.tags | DECODED)
+    return Data(unmarked(raw.decode("utf-8", "replace").replace("\0", "")), data.tags | DECODED)
 
 
 def unbase(data: Data, size: int = 64) -> Data:

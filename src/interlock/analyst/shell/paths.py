@@ -78,7 +78,7 @@ def meanings(path: str, access: str, home: str, *, recursive: bool = False) -> l
 
 
 @functools.lru_cache(maxsize=8192)
-def meanings_of(path: str, access: str, home: str, recursive: bool) -> tuple[str, ...]:  # noqa: FBT001
+def meanings_of(path: str, access: str, home: str, recursive: bool) -> tuple[str, ...]:
     """As ``meanings``, remembered."""
     return tuple(meanings(path, access, home, recursive=recursive))
 
@@ -100,7 +100,13 @@ def meanings_of_glob(pattern: str, access: str, home: str) -> tuple[str, ...]:
 def _glob(pattern: str) -> str:
     parts = re.split(r"(\*|\?|\[[^]/]+\])", pattern)
     known = {"*": "[^/]*", "?": "[^/]"}
-    body = "".join(known.get(part, f"[{re.escape(part[1:-1])}]" if part[:1] == "[" and part[-1:] == "]" and len(part) > 2 else re.escape(part)) for part in parts)
+    body = "".join(
+        known.get(
+            part,
+            f"[{re.escape(part[1:-1])}]" if part[:1] == "[" and part[-1:] == "]" and len(part) > 2 else re.escape(part),
+        )
+        for part in parts
+    )
     return body + r"\Z"
 
 

@@ -110,7 +110,7 @@ class State:
         known = {
             "HOME": self.home,
             "IFS": " \t\n",
-            "TMPDIR": "/tmp",  # noqa: S108  The name, not a use.
+            "TMPDIR": "/tmp",
             "SHELL": "/bin/bash",
             "BASH": "/bin/bash",
             "PATH": SYSTEM_PATH,
@@ -122,7 +122,7 @@ class State:
             "XDG_DATA_HOME": f"{self.home}/.local/share",
         }
         if name in _RUNNER_FILES:
-            return Data(f"/tmp/_runner_file_commands/{name.lower()}")  # noqa: S108
+            return Data(f"/tmp/_runner_file_commands/{name.lower()}")
         value = known.get(name)
         return Data(value) if value else None
 

@@ -17,7 +17,9 @@ from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 
-_ADMINISTRATORS = frozenset(("sudo", "wheel", "admin", "root", "docker", "lxd", "adm", "staff", "0", "disk", "shadow", "libvirt", "80"))
+_ADMINISTRATORS = frozenset(
+    ("sudo", "wheel", "admin", "root", "docker", "lxd", "adm", "staff", "0", "disk", "shadow", "libvirt", "80")
+)
 _SCHEDULE = re.compile(r"\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+)\s+(.+)\Z")
 _SETUID = re.compile(r"(?:[ugoa]*\+[rwxXt]*s|[ug]=[rwx]*s|0?[4-7][0-7]{3})")
 _OPEN = re.compile(r"0?[0-7]?[0-7]{2}[2367]|(?:[uga]*o[uga]*|a|)\+[rx]*w|a=rwx|ugo\+rwx")
@@ -58,12 +60,21 @@ def stop_service(use: Use, _words: list[Word]) -> Data | None:
 def service(use: Use, _words: list[Word]) -> Data | None:
     """``service NAME ACTION`` and its relatives, which put the action before or after the name."""
     texts = [word.text for word in use.found.operands]
-    if any(text in ("stop", "off", "disable", "remove", "delete", "onestop") or text.endswith(('="NO"', "=NO")) for text in texts):
+    if any(
+        text in ("stop", "off", "disable", "remove", "delete", "onestop") or text.endswith(('="NO"', "=NO"))
+        for text in texts
+    ):
         if any(_guards(text.removesuffix('="NO"').removesuffix("=NO").removesuffix("_enable")) for text in texts):
             use.walker.claims.signal("defence.disabled")
-    if texts[1:2] and texts[1] in ("status", "--status-all", "list", "show") or texts[:1] in (["status"], ["list"], ["show"], ["logs"], ["monit"]):
+    if (
+        texts[1:2]
+        and texts[1] in ("status", "--status-all", "list", "show")
+        or texts[:1] in (["status"], ["list"], ["show"], ["logs"], ["monit"])
+    ):
         return unknown(frozenset(("system",)))
-    if use.found.path[0] in ("update-rc.d", "chkconfig", "rc-update", "insserv") and any(text in ("on", "enable", "defaults", "add") for text in texts):
+    if use.found.path[0] in ("update-rc.d", "chkconfig", "rc-update", "insserv") and any(
+        text in ("on", "enable", "defaults", "add") for text in texts
+    ):
         use.walker.claims.touch(Effect.WRITE, "persistence", "service")
     return None
 
@@ -71,7 +82,20 @@ def service(use: Use, _words: list[Word]) -> Data | None:
 def defence(use: Use, words: list[Word]) -> Data | None:
     """setenforce, spctl, csrutil and products that guard: switched off or reconfigured."""
     texts = {word.text.lower() for word in words}
-    if texts & {"0", "permissive", "disable", "disabled", "off", "stop", "--master-disable", "--global-disable", "uninstall", "false", "unload", "--disable"}:
+    if texts & {
+        "0",
+        "permissive",
+        "disable",
+        "disabled",
+        "off",
+        "stop",
+        "--master-disable",
+        "--global-disable",
+        "uninstall",
+        "false",
+        "unload",
+        "--disable",
+    }:
         use.walker.claims.signal("defence.disabled")
     return None
 
@@ -94,21 +118,54 @@ def sysctl(use: Use, words: list[Word]) -> Data | None:
 def firewall(use: Use, words: list[Word]) -> Data | None:
     """Listing changes nothing."""
     texts = [word.text for word in words]
-    lists = {"-L", "-S", "--list", "list", "status", "--list-all", "-n", "-v", "verbose", "numbered", "--state", "-nvL", "-vnL", "-nL", "-Lnv", "-sr"}
-    if texts and set(texts) <= lists | {"ruleset", "-t", "nat", "filter", "mangle", "table", "tables", "--line-numbers"}:
+    lists = {
+        "-L",
+        "-S",
+        "--list",
+        "list",
+        "status",
+        "--list-all",
+        "-n",
+        "-v",
+        "verbose",
+        "numbered",
+        "--state",
+        "-nvL",
+        "-vnL",
+        "-nL",
+        "-Lnv",
+        "-sr",
+    }
+    if texts and set(texts) <= lists | {
+        "ruleset",
+        "-t",
+        "nat",
+        "filter",
+        "mangle",
+        "table",
+        "tables",
+        "--line-numbers",
+    }:
         return unknown(frozenset(("system",)))
     if use.found.path[0] == "iptables-save":
         return unknown(frozenset(("system",)))
     if {"REDIRECT", "DNAT", "MASQUERADE"} & set(texts):
         use.walker.claims.signal("network.redirected")
-    if "flush" in texts or ("delete" in texts and "table" in texts) or "ACCEPT" in texts and ({"-P", "--policy"} & set(texts)):
+    if (
+        "flush" in texts
+        or ("delete" in texts and "table" in texts)
+        or "ACCEPT" in texts
+        and ({"-P", "--policy"} & set(texts))
+    ):
         use.walker.claims.signal("defence.disabled")
     return None
 
 
 def account(use: Use, _words: list[Word]) -> Data | None:
     """useradd, usermod, gpasswd: rights of an administrator among the values or operands."""
-    given = [word.text for name, _, word in use.found.values if name in ("-G", "--groups", "-g", "--gid", "--ingroup", "-a")]
+    given = [
+        word.text for name, _, word in use.found.values if name in ("-G", "--groups", "-g", "--gid", "--ingroup", "-a")
+    ]
     given += [word.text for word in use.found.operands[1:]]
     if use.found.path[0] in ("gpasswd",):
         given += [word.text for word in use.found.operands]
@@ -147,7 +204,11 @@ def chown(use: Use, _words: list[Word]) -> Data | None:
     walker = use.walker
     for word in use.found.operands[1:]:
         for place in places(word, walker.state.folders, walker.state.home, recursive=False) or ():
-            if use.found.has("-R --recursive") and place.name.count("/") < 2 + place.name.startswith("/usr") and not place.name.startswith(walker.claims.place.root):
+            if (
+                use.found.has("-R --recursive")
+                and place.name.count("/") < 2 + place.name.startswith("/usr")
+                and not place.name.startswith(walker.claims.place.root)
+            ):
                 walker.claims.signal("privilege.permissions")
     return None
 
@@ -236,10 +297,42 @@ def namespace(use: Use, words: list[Word]) -> Data | None:
 def storage(use: Use, words: list[Word]) -> Data | None:
     """Volume and file-system tools: their verbs tell reading from destroying."""
     texts = {word.text for word in words}
-    destroys = {"destroy", "erase", "delete", "remove", "labelclear", "erase_flash", "luksErase", "luksFormat", "--zero-superblock", "reformat", "wipe", "--wipe-all", "write_flash-all"}
+    destroys = {
+        "destroy",
+        "erase",
+        "delete",
+        "remove",
+        "labelclear",
+        "erase_flash",
+        "luksErase",
+        "luksFormat",
+        "--zero-superblock",
+        "reformat",
+        "wipe",
+        "--wipe-all",
+        "write_flash-all",
+    }
     if texts & destroys or use.found.path[0] in ("lvremove", "vgremove", "pvremove"):
         use.walker.claims.signal("disk.wiped" if not {"snapshot", "subvolume"} & texts else "file.shredded")
-    if texts & {"list", "status", "show", "get", "-l", "luksDump", "devices", "df", "usage", "info", "--detail", "iostat", "history"} and not texts & destroys:
+    if (
+        texts
+        & {
+            "list",
+            "status",
+            "show",
+            "get",
+            "-l",
+            "luksDump",
+            "devices",
+            "df",
+            "usage",
+            "info",
+            "--detail",
+            "iostat",
+            "history",
+        }
+        and not texts & destroys
+    ):
         return unknown(frozenset(("system",)))
     return None
 
@@ -251,10 +344,14 @@ def debugger(use: Use, _words: list[Word]) -> Data | None:
             use.reading(word)
         return unknown(use.read)
     for name, _, word in use.found.values:
-        if name in ("-ex", "-iex", "--eval-command") and word.text.lstrip().startswith(("!", "shell ", "python ", "call ", "print system")):
+        if name in ("-ex", "-iex", "--eval-command") and word.text.lstrip().startswith(
+            ("!", "shell ", "python ", "call ", "print system")
+        ):
             use.walker.claims.signal("shell.escape")
             if word.text.lstrip().startswith(("!", "shell ")):
-                code.run(use.walker, "shell", Data(word.text.lstrip().removeprefix("shell ").lstrip("!"), word.tags), NONE)
+                code.run(
+                    use.walker, "shell", Data(word.text.lstrip().removeprefix("shell ").lstrip("!"), word.tags), NONE
+                )
             else:
                 use.walker.note("shell.unknown_code")
         elif name in ("-x", "--command", "-ix"):
@@ -282,10 +379,29 @@ def recorder(use: Use, _words: list[Word]) -> Data | None:
 def multiplexer(use: Use, words: list[Word]) -> Data | None:
     """tmux and screen: what follows the subcommand of a new window, or after ``-X stuff``, runs."""
     operands = use.found.operands
-    verbs = ("new-session", "new", "new-window", "neww", "split-window", "splitw", "run-shell", "run", "respawn-pane", "send-keys", "send", "if-shell", "pipe-pane")
+    verbs = (
+        "new-session",
+        "new",
+        "new-window",
+        "neww",
+        "split-window",
+        "splitw",
+        "run-shell",
+        "run",
+        "respawn-pane",
+        "send-keys",
+        "send",
+        "if-shell",
+        "pipe-pane",
+    )
     if operands and operands[0].text in verbs:
         texts = [word for word in operands[1:] if word.text not in ("Enter", "C-m")]
-        return code.run(use.walker, "shell", Data(" ".join(word.text for word in texts), NONE.union(*(word.tags for word in texts))), NONE)
+        return code.run(
+            use.walker,
+            "shell",
+            Data(" ".join(word.text for word in texts), NONE.union(*(word.tags for word in texts))),
+            NONE,
+        )
     if use.found.path[0] in ("screen", "abduco", "dtach", "byobu", "dvtm") and operands:
         return use.walker.runner(use.walker, operands, Data(), {})
     return unknown(frozenset(("system",)))
@@ -339,11 +455,42 @@ def redis(use: Use, _words: list[Word]) -> Data | None:
         if role != "skip":
             play(use, role, word, None)
     texts = [word.text.lower() for word in use.found.operands]
-    use.walker.claims.touch(Effect.READ if texts[:1] and texts[0] in ("get", "keys", "info", "ping", "scan", "ttl", "exists", "llen", "lrange", "hgetall", "type", "dbsize", "memory", "slowlog", "monitor") else Effect.WRITE, "database", "redis")
+    use.walker.claims.touch(
+        Effect.READ
+        if texts[:1]
+        and texts[0]
+        in (
+            "get",
+            "keys",
+            "info",
+            "ping",
+            "scan",
+            "ttl",
+            "exists",
+            "llen",
+            "lrange",
+            "hgetall",
+            "type",
+            "dbsize",
+            "memory",
+            "slowlog",
+            "monitor",
+        )
+        else Effect.WRITE,
+        "database",
+        "redis",
+    )
     if texts[:1] and texts[0] in ("flushall", "flushdb"):
         use.walker.claims.signal("database.destroyed")
         use.walker.claims.touch(Effect.DELETE, "database", "redis")
-    if texts[:2] == ["config", "set"] or texts[:1] in (["eval"], ["slaveof"], ["replicaof"], ["module"], ["script"], ["debug"]):
+    if texts[:2] == ["config", "set"] or texts[:1] in (
+        ["eval"],
+        ["slaveof"],
+        ["replicaof"],
+        ["module"],
+        ["script"],
+        ["debug"],
+    ):
         use.walker.note("shell.unknown_code")
     if not texts and (use.stdin.text or use.stdin.tags):
         use.walker.note("shell.unknown_code")
@@ -360,7 +507,11 @@ def openssl_enc(use: Use, _words: list[Word]) -> Data | None:
     data = use.content or use.stdin
     result = unknown(data.tags | use.read)
     if decodes:
-        result = outputs.unbase(data) if plain and not any("aes" in one or "des" in one for one in use.found.given) else outputs.decoded(unknown(result.tags), None)
+        result = (
+            outputs.unbase(data)
+            if plain and not any("aes" in one or "des" in one for one in use.found.given)
+            else outputs.decoded(unknown(result.tags), None)
+        )
     for _, role, word in use.found.values:
         if role == "write":
             write(use.walker, word, result)
@@ -388,7 +539,12 @@ def dns(use: Use, words: list[Word]) -> Data | None:
     tags = NONE.union(*(word.tags for word in words))
     for word in words:
         if not word.text.startswith(("-", "@", "+")) and "." in word.text:
-            use.walker.claims.touch(Effect.SEND if tags else Effect.READ, "endpoint", f"{word.text.lower().rstrip('.')}:53" if word.known else "*", open=not word.known)
+            use.walker.claims.touch(
+                Effect.SEND if tags else Effect.READ,
+                "endpoint",
+                f"{word.text.lower().rstrip('.')}:53" if word.known else "*",
+                open=not word.known,
+            )
     send(use.walker, tags, "")
     return unknown(frozenset(("system",)))
 
@@ -396,8 +552,14 @@ def dns(use: Use, words: list[Word]) -> Data | None:
 def git_checkout(use: Use, words: list[Word]) -> Data | None:
     """``git checkout``: a branch is switched to, or files are overwritten."""
     found = use.found
-    makes = found.has("-b -B --orphan --detach -t --track") or any(re.match(r"-[a-zA-Z]*[bB]", word.text) for word in words)
-    files = found.has("-- --pathspec-from-file -p --patch --ours --theirs") or len(found.operands) > 1 or any(word.text in (".", ":/") or word.text.startswith("./") for word in found.operands)
+    makes = found.has("-b -B --orphan --detach -t --track") or any(
+        re.match(r"-[a-zA-Z]*[bB]", word.text) for word in words
+    )
+    files = (
+        found.has("-- --pathspec-from-file -p --patch --ours --theirs")
+        or len(found.operands) > 1
+        or any(word.text in (".", ":/") or word.text.startswith("./") for word in found.operands)
+    )
     if found.has("-f --force") or (files and not makes):
         use.walker.claims.signal("git.work_discarded")
     return None
@@ -449,7 +611,11 @@ def kube_run(use: Use, words: list[Word]) -> Data | None:
 def kube_read(use: Use, words: list[Word]) -> Data | None:
     """Secrets of a cluster are credentials."""
     first = use.found.operands[0].text if use.found.operands else ""
-    if use.found.path[-1] == "get" and first.partition("/")[0].split(",")[0] in ("secret", "secrets") and use.found.has("-o --output"):
+    if (
+        use.found.path[-1] == "get"
+        and first.partition("/")[0].split(",")[0] in ("secret", "secrets")
+        and use.found.has("-o --output")
+    ):
         use.walker.claims.signal("credential.read")
         use.read |= {"secret", "private"}
     return None
@@ -479,16 +645,26 @@ def cloud(use: Use, words: list[Word]) -> Data | None:
     walker = use.walker
     texts = [word.text for word in use.found.operands]
     verbs = " ".join(texts[:5])
-    ends = re.search(r"\b(?:delete|stop|disable|remove|disassociate)\b|--no-enable", verbs + " " + " ".join(use.found.given))
+    ends = re.search(
+        r"\b(?:delete|stop|disable|remove|disassociate)\b|--no-enable", verbs + " " + " ".join(use.found.given)
+    )
     if ends and guards().cloud & set(texts[:4]):
         walker.claims.signal("defence.disabled")
-    if "--with-decryption" in use.found.given or re.search(r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token|print-access-token|get-password-data|get-credentials", verbs):
+    if "--with-decryption" in use.found.given or re.search(
+        r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token|print-access-token|get-password-data|get-credentials",
+        verbs,
+    ):
         walker.claims.signal("credential.read")
-    if re.search(r"create-access-key|keys create|create-login-profile|create-user\b|service-accounts create|set-iam-policy|add-iam-policy-binding|attach-\w+-policy|put-\w+-policy|add-user-to-group|role assignment create|ad sp create|ad app credential", verbs):
+    if re.search(
+        r"create-access-key|keys create|create-login-profile|create-user\b|service-accounts create|set-iam-policy|add-iam-policy-binding|attach-\w+-policy|put-\w+-policy|add-user-to-group|role assignment create|ad sp create|ad app credential",
+        verbs,
+    ):
         walker.claims.signal("cloud.access_granted")
     if {"cp", "sync", "mv", "upload", "upload_file", "upload-batch", "rsync"} & set(texts[:3]):
         for word in use.found.operands[1:]:
-            if not re.match(r"(?:s3|gs|https?|az|cp|sync|mv|upload)\b", word.text) and ("/" in word.text or "." in word.text):
+            if not re.match(r"(?:s3|gs|https?|az|cp|sync|mv|upload)\b", word.text) and (
+                "/" in word.text or "." in word.text
+            ):
                 use.recursive = True
                 use.reading(word)
                 use.sent |= use.read
@@ -506,7 +682,21 @@ def cmake(use: Use, _words: list[Word]) -> Data | None:
     rest = list(use.found.operands)
     if not tool:
         return None
-    known = {"rm": "rm", "remove": "rm", "remove_directory": "rm", "copy": "cp", "copy_directory": "cp", "tar": "tar", "make_directory": "mkdir", "cat": "cat", "touch": "touch", "rename": "mv", "echo": "echo", "env": "env", "time": "time"}
+    known = {
+        "rm": "rm",
+        "remove": "rm",
+        "remove_directory": "rm",
+        "copy": "cp",
+        "copy_directory": "cp",
+        "tar": "tar",
+        "make_directory": "mkdir",
+        "cat": "cat",
+        "touch": "touch",
+        "rename": "mv",
+        "echo": "echo",
+        "env": "env",
+        "time": "time",
+    }
     name = known.get(tool)
     if name is None:
         use.walker.note("shell.unknown_subcommand")
@@ -526,7 +716,10 @@ def own_paths(use: Use, words: list[Word]) -> Data | None:
             use.reading(word)
     for name, _, word in use.found.values:
         if name in ("-o", "--output", "-O", "--out") and word.text.startswith(("/", "~", "..")):
-            if any(is_outside(place.name, root) for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=False) or ()):
+            if any(
+                is_outside(place.name, root)
+                for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=False) or ()
+            ):
                 use.writing(word)
     return None
 

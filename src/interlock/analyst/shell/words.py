@@ -48,6 +48,18 @@ class Data(NamedTuple):
         return UNKNOWN not in self.text and UNKNOWN_FIELDS not in self.text
 
 
+NOTHING = Data()
+
+
+def combine(left: Data, right: Data) -> Data:
+    """The output of one statement after another."""
+    if not left.text:
+        return Data(right.text, left.tags | right.tags)
+    if not right.text:
+        return Data(left.text, left.tags | right.tags)
+    return Data((left.text + right.text)[:MAX_TEXT], left.tags | right.tags)
+
+
 class Word(NamedTuple):
     """One argument.  ``glob`` while it is a pattern of file names; ``fields`` where it may be several words or none."""
 
@@ -79,6 +91,11 @@ def unknown(tags: frozenset[str] = NONE) -> Data:
 def has_marks(text: str) -> bool:
     """Whether the input itself holds code points of the private area."""
     return _MARKS.search(text) is not None
+
+
+def unmarked(text: str) -> str:
+    """Text from outside, in which such code points count as not known."""
+    return text if text.isascii() else _MARKS.sub(UNKNOWN, text)
 
 
 def quote(text: str) -> str:
