@@ -15,7 +15,7 @@ from interlock.artifact.action import Effect
 from interlock.artifact.resources import inside
 
 if TYPE_CHECKING:
-    from interlock.analyst.shell.apply import Use
+    from interlock.analyst.shell.use import Use
     from interlock.analyst.shell.walk import Walker
 
 _SHEBANGS = {"python": "python", "node": "javascript", "perl": "perl", "ruby": "ruby", "php": "php", "awk": "awk"}

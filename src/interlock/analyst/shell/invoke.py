@@ -7,12 +7,13 @@ import re
 from typing import TYPE_CHECKING
 
 from interlock.analyst.shell import code
-from interlock.analyst.shell.apply import apply, endpoint
+from interlock.analyst.shell.apply import apply
 from interlock.analyst.shell.builtins import BUILTINS
 from interlock.analyst.shell.environment import assigned as environment_assigned
 from interlock.analyst.shell.files import connect, name_of, read, send, write
 from interlock.analyst.shell.models import models
 from interlock.analyst.shell.paths import SYSTEM_FOLDERS, is_outside
+from interlock.analyst.shell.use import endpoint
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 

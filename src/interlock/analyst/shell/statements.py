@@ -144,7 +144,6 @@ def each(walker: Walker, node: Node, stdin: Data) -> Data:
     if len(words) > MAX_LOOP:
         words = [Word(UNKNOWN, NONE.union(*(word.tags for word in words)))]
     for word in words:
-
         walker.state.variables[name] = as_value(word)
         found = combine(found, walker.run(body, stdin))
         walker.state.ended = False
