@@ -11,12 +11,17 @@ from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import decode, encode
 
 PLACE = Place(argument="command", root="/work", home="/home/ada")
-PIECES = st.sampled_from(
-    ["rm -rf", "cat", "$(", ")", "`", "'", '"', "\\", "\n", ";", "|", "||", "&&", "&", ">", ">>", "<", "<<E\n", "\nE\n", "<<<", "${", "}", "{", "a,b", "$x", "${x:0:1}"]
-    + ["x=", "if", "then", "fi", "for i in", "do", "done", "case", "esac", "in", "while", "((", "))", "[[", "]]", "[", "]", "function f", "f()", "eval", "sh -c", "find . -exec", "xargs", "sudo"]
-    + ["*", "?", "~", "#", "!", "=", "$'\\x41'", "${!x}", "${x//a/b}", "${x[@]}", "$((1+2))", "{1..9}", "/etc/passwd", "/dev/tcp/a/1", "<(", ">(", "2>&1", "--", "-c", "é", "\t", " ", " ", " "]
-    + ["awk '{system(\"ls\")}'", "sed -i s/a/b/e", "git -c core.pager=x log", "tar xf", "docker run -v /:/m", "curl -d @f", "base64 -d", "printf %s%d", "tr a-z b-za", "set --", "read x", "trap", "alias a="]
-)  # fmt: skip
+# fmt: off
+PIECES = st.sampled_from([
+    "rm -rf", "cat", "$(", ")", "`", "'", '"', "\\", "\n", ";", "|", "||", "&&", "&", ">", ">>", "<", "<<E\n",
+    "\nE\n", "<<<", "${", "}", "{", "a,b", "$x", "${x:0:1}", "x=", "if", "then", "fi", "for i in", "do", "done",
+    "case", "esac", "in", "while", "((", "))", "[[", "]]", "[", "]", "function f", "f()", "eval", "sh -c",
+    "find . -exec", "xargs", "sudo", "*", "?", "~", "#", "!", "=", "$'\\x41'", "${!x}", "${x//a/b}", "${x[@]}",
+    "$((1+2))", "{1..9}", "/etc/passwd", "/dev/tcp/a/1", "<(", ">(", "2>&1", "--", "-c", "é", "\t", " ", " ", " ",
+    "awk '{system(\"ls\")}'", "sed -i s/a/b/e", "git -c core.pager=x log", "tar xf", "docker run -v /:/m",
+    "curl -d @f", "base64 -d", "printf %s%d", "tr a-z b-za", "set --", "read x", "trap", "alias a=",
+])
+# fmt: on
 COMMANDS = sorted(models())
 
 

@@ -342,7 +342,8 @@ TABLE = [
 
 def effects(claims: Claims) -> str:
     return "; ".join(
-        f"{one.access} {one.kind} {one.name}{'/**' if one.recursive else ''}".replace("//**", "/**") for one in claims.touched
+        f"{one.access} {one.kind} {one.name}{'/**' if one.recursive else ''}".replace("//**", "/**")
+        for one in claims.touched
     )
 
 

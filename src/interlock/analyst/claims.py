@@ -73,12 +73,13 @@ class Claims:
         name: str,
         *,
         recursive: bool = False,
-        open: bool = False,
+        open: bool = False,  # noqa: A002  The field's own name.
     ) -> None:
         """One resource; ``open`` while its name is not known, which is opaque only if the analyser also says so."""
         if not _spellable(name):
             self.opaque(UNSPELLABLE)
-            name, open = "*", True
+            self.touch(access, kind, "*", recursive=recursive, open=True)
+            return
         touched = Touched(kind=kind, name=name, access=access, open=open, recursive=recursive)
         self._note(self.touched, touched, MAX_TOUCHED)
 

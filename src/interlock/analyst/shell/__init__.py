@@ -1,8 +1,8 @@
 """The analysis of a command line or script: which files, end points, programs and privileges it would touch.
 
 ``analyse`` reads text as bash does, ``analyse_argv`` a list as ``execve`` does.  Neither raises on any input; what
-cannot be followed is named by a code of the family ``shell`` and is never guessed.  Work is bounded by counts: of bytes,
-of nodes and words, of depth and of nested texts.
+cannot be followed is named by a code of the family ``shell`` and is never guessed.  Work is bounded by counts: of
+bytes, of nodes and words, of depth and of nested texts.
 
 >>> from interlock.analyst.claims import Place
 >>> claims = analyse("cat notes.txt > copy.txt", Place(argument="command", root="/work"))

@@ -6,7 +6,7 @@ Reading roles come first, because what was read may be written or sent by the ot
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from interlock.analyst.shell import code
 from interlock.analyst.shell.files import delete, read, send, write
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Use
 
+Played: TypeAlias = tuple[str, Word, list[Word] | None]
 _READS = frozenset(("read", "upload", "body", "send", "url", "fetch", "link"))
 
 
@@ -55,32 +56,43 @@ def _apply(walker: Walker, name: str, model: Model, words: list[Word], stdin: Da
 
 def perform(use: Use) -> Data:
     """Roles, effects, input and output of the model."""
-    found, model, walker = use.found, use.model, use.walker
+    model, walker = use.model, use.walker
     rules = use.rules()
     use.recursive = model.recursive or any(rule.recursive for rule in rules)
     roles = model.operands
     for rule in rules:
         roles = rule.operands if rule.operands is not None else roles
-    played = [(role, word, None) for _, role, word in found.values]
-    played += [(role, word, rest) for role, word, rest in assign(roles, found.operands)]
-    for reads in (True, False):
-        for role, word, rest in played:
-            bare = role.rstrip("*!+")
-            if bare == "skip":
-                if reads:
-                    _meant(use, word)
-            elif (bare in _READS) is reads:
-                play(use, bare, word, rest)
+    _play_all(use, roles)
     if model.verbs:
         _verb(use)
-    for one in (model, *rules):
-        for effect in one.effects:
-            _effect(walker, effect)
-        for signal in one.signals:
-            walker.claims.signal(signal)
-        for opaque in one.opaque:
-            walker.note(opaque)
+    _claim(walker, model)
+    for rule in rules:
+        _claim(walker, rule)
     return _flow(use, rules)
+
+
+def _play_all(use: Use, roles: tuple[str, ...]) -> None:
+    """Every word in its role: those that read or send first, because what they read is what the others write."""
+    played: list[Played] = [(role.rstrip("*!+"), word, None) for _, role, word in use.found.values]
+    played += assign(roles, use.found.operands)
+    for role, word, rest in played:
+        if role == "skip":
+            _meant(use, word)
+        elif role in _READS:
+            play(use, role, word, rest)
+    for role, word, rest in played:
+        if role != "skip" and role not in _READS:
+            play(use, role, word, rest)
+
+
+def _claim(walker: Walker, one: Model | Rule) -> None:
+    """What a model or a rule says by itself."""
+    for effect in one.effects:
+        _effect(walker, effect)
+    for signal in one.signals:
+        walker.claims.signal(signal)
+    for opaque in one.opaque:
+        walker.note(opaque)
 
 
 def _meant(use: Use, word: Word) -> None:
@@ -136,25 +148,25 @@ def _flow(use: Use, rules: list[Rule]) -> Data:
     return Data(text, frozenset(tags))
 
 
-def assign(roles: tuple[str, ...], operands: list[Word]) -> list[tuple[str, Word, list[Word] | None]]:
+def assign(roles: tuple[str, ...], operands: list[Word]) -> list[Played]:
     """Which operand plays which role: in order, ``*`` for all that follow, ``!`` for the last one."""
-    found: list[tuple[str, Word, list[Word] | None]] = []
+    found: list[Played] = []
     words = list(operands)
-    tail: list[tuple[str, Word, list[Word] | None]] = []
+    tail: list[Played] = []
     wanted = list(roles)
     if wanted and "!" in wanted[-1]:
         last = wanted.pop()
         if len(words) > 1 or (words and not wanted):
-            tail.append((last, words.pop(), None))
+            tail.append((last.rstrip("*!+"), words.pop(), None))
     for index, word in enumerate(words):
         role = wanted[min(index, len(wanted) - 1)] if wanted else "skip"
         if index >= len(wanted) and wanted and "*" not in wanted[-1]:
             role = "skip"
         bare = role.rstrip("*!+")
         if bare in ("command", "shells", "remote", "inside", "assignments", "image-command"):
-            found.append((role, word, words[index:]))
+            found.append((bare, word, words[index:]))
             break
-        found.append((role, word, None))
+        found.append((bare, word, None))
     return found + tail
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.environment import assigned
 from interlock.analyst.shell.files import name_of
-from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
+from interlock.analyst.shell.words import NONE, NOTHING, UNKNOWN, Data, Word, unknown
 
 if TYPE_CHECKING:
     from interlock.analyst.shell.walk import Walker
 
 Builtin = Callable[["Walker", list[Word], Data], Data]
-NOTHING = Data()
 
 
 def _nothing(_walker: Walker, words: list[Word], _stdin: Data) -> Data:
@@ -224,6 +223,11 @@ def _pwd(walker: Walker, _words: list[Word], _stdin: Data) -> Data:
     return Data(walker.state.folders[0] + "\n") if len(walker.state.folders) == 1 else unknown()
 
 
+def _popd(walker: Walker, _words: list[Word], _stdin: Data) -> Data:
+    walker.state.folders = ()
+    return NOTHING
+
+
 def _system(_walker: Walker, _words: list[Word], _stdin: Data) -> Data:
     return unknown(frozenset(("system",)))
 
@@ -239,9 +243,7 @@ BUILTINS: dict[str, Builtin] = {
     **dict.fromkeys(
         ("getopts", "caller", "compgen", "complete", "compopt", "bind", "disown", "help", "times"), _nothing
     ),
-    **dict.fromkeys(
-        ("popd", "dirs"), lambda walker, _words, _stdin: (setattr(walker.state, "folders", ()), NOTHING)[1]
-    ),
+    **dict.fromkeys(("popd", "dirs"), _popd),
     **dict.fromkeys(("ulimit", "umask", "jobs", "suspend"), _system),
     "eval": _eval,
     "exec": _exec,

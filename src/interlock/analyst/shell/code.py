@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from interlock.analyst.shell.walk import Walker
 
 _SHEBANGS = {"python": "python", "node": "javascript", "perl": "perl", "ruby": "ruby", "php": "php", "awk": "awk"}
-_GIT_COMMANDS = ("core.pager", "core.editor", "core.sshcommand", "core.fsmonitor", "core.askpass", "core.gitproxy", "diff.external",
-                 "credential.helper", "sequence.editor", "gpg.program", "core.hookspath", "uploadpack.packobjectshook",
-                 "filter.", "pager.", "difftool.", "mergetool.", "diff.", "merge.", "interactive.difffilter", "web.browser",
-                 "browser.", "man.", "sendemail.", "remote.", "protocol.ext")  # fmt: skip
+# fmt: off
+_GIT_COMMANDS = (
+    "core.pager", "core.editor", "core.sshcommand", "core.fsmonitor", "core.askpass", "core.gitproxy", "core.hookspath",
+    "credential.helper", "sequence.editor", "gpg.program", "uploadpack.packobjectshook", "interactive.difffilter",
+    "filter.", "pager.", "difftool.", "mergetool.", "diff.", "merge.", "web.browser", "browser.", "man.", "sendemail.",
+    "remote.", "protocol.ext",
+)
+# fmt: on
 _RUNS = (
     "cmd",
     "textconv",

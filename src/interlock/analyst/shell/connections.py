@@ -81,7 +81,7 @@ def remote_shell(use: Use, _words: list[Word]) -> Data | None:
         elif name == "-o" and word.text.lower().startswith(("proxycommand", "localcommand", "knownhostscommand")):
             walker.claims.signal("shell.escape")
             code.run(walker, "shell", Data(re.split(r"[= ]", word.text, maxsplit=1)[-1], word.tags), NONE)
-        elif role not in ("skip",):
+        elif role != "skip":
             use.reading(word) if role == "read" else play(use, role, word, None)
     if not found.operands:
         return Data()

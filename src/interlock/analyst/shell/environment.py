@@ -47,28 +47,22 @@ def assigned(walker: Walker, values: dict[str, Data], *, exported: bool) -> None
     """Claim what an assignment changes for the commands after it."""
     known = names()
     for name, value in values.items():
-        if name in known.preload:
-            walker.claims.signal("process.preloaded")
-            walker.claims.touch(Effect.WRITE, "environment", name)
-            walker.claims.touch(Effect.EXECUTE, "file", value.text if value.known else "*", open=not value.known)
-        elif name in known.commands:
+        if name in known.commands:
             if value.text not in known.plain_commands:
                 code.run(walker, "shell", value, NONE)
-        elif name in known.files:
-            if value.text and value.text != "/dev/null":
-                code.execute_file(walker, Word(value.text, value.tags), [], Data())
-        elif name in known.options:
-            if not value.known or any(part in value.text for part in _LOADS):
-                walker.note("shell.unknown_code")
-        elif name in known.libraries:
-            walker.claims.touch(Effect.WRITE, "environment", name)
-        elif name in known.history:
-            if value.text in known.history[name]:
-                walker.claims.signal("history.disabled")
+        elif name in known.files and value.text not in ("", "/dev/null"):
+            code.execute_file(walker, Word(value.text, value.tags), [], Data())
+        elif name in known.history and value.text in known.history[name]:
+            walker.claims.signal("history.disabled")
+        elif name in known.options and (not value.known or any(part in value.text for part in _LOADS)):
+            walker.note("shell.unknown_code")
         elif name == "PATH":
             _path(walker, value)
-        elif exported:
+        elif exported or name in known.libraries or name in known.preload:
             walker.claims.touch(Effect.WRITE, "environment", name)
+        if name in known.preload:
+            walker.claims.signal("process.preloaded")
+            walker.claims.touch(Effect.EXECUTE, "file", value.text if value.known else "*", open=not value.known)
 
 
 def _path(walker: Walker, value: Data) -> None:

@@ -36,10 +36,12 @@ from interlock.analyst.shell.words import (
 _DOUBLE = re.compile(r'\\([$"\\`\n])')
 _HEREDOC = re.compile(r"\\([$\\`\n])")
 _BARE = re.compile(r"\\(.)", re.DOTALL)
-_RAW = frozenset(
-    ("word", "number", "variable_name", "special_variable_name", "test_operator", "brace_expression", "regex")
-    + ("extglob_pattern", "file_descriptor", "command_name", "heredoc_content", "string_content", "{", "}", "[", "]")
-)
+# fmt: off
+_RAW = frozenset((
+    "word", "number", "variable_name", "special_variable_name", "test_operator", "brace_expression", "regex",
+    "extglob_pattern", "file_descriptor", "command_name", "heredoc_content", "string_content", "{", "}", "[", "]",
+))
+# fmt: on
 _PARAMETER = re.compile(
     r"\$\{(?P<sign>[!#]?)(?P<name>[A-Za-z_]\w*|\d+|[@*#?$!_-])(?:\[(?P<index>[^]]*)\])?(?P<rest>.*)\}\Z", re.DOTALL
 )

@@ -1,7 +1,7 @@
 """Effects on files and end points, with the flow of data through them.
 
-What was read carries tags to where it goes: a secret that is sent, a download that is run.  Files that the script writes
-are remembered, so that what is read or run later is judged by what was written.
+What was read carries tags to where it goes: a secret that is sent, a download that is run.  Files that the script
+writes are remembered, so that what is read or run later is judged by what was written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ _SOCKET = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/([^/]+)\Z")
 _DIGITS = re.compile(r"(?:-|\d+-?)\Z")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)\Z")
 FROM_NETWORK = frozenset(("download", "socket"))
-_ROOTS = frozenset(("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys", "/Users", "/System", "/Library", "/Applications", "/mnt", "/media"))  # fmt: skip
+# fmt: off
+_ROOTS = frozenset((
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys",
+    "/Users", "/System", "/Library", "/Applications", "/mnt", "/media",
+))
+# fmt: on
 _SYSTEM = frozenset(("/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/root", "/var"))
 _CACHES = (
     "/tmp",

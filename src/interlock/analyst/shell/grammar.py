@@ -91,9 +91,9 @@ def destinations(node: Node) -> list[Node]:
     """Where a redirection goes, then words that follow it; a number that touches the next one is its descriptor."""
     found = node.children_by_field_name("destination")
     following = node.next_sibling
-    if len(found) > 1 and found[-1].type == "number" and following is not None:
-        if following.start_byte == found[-1].end_byte:
-            found.pop()
+    touches = following is not None and bool(found) and following.start_byte == found[-1].end_byte
+    if len(found) > 1 and found[-1].type == "number" and touches:
+        found.pop()
     return found
 
 

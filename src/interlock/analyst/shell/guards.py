@@ -13,6 +13,9 @@ from interlock.analyst.shell.words import Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 
+_ENDS = frozenset(("stop", "off", "disable", "remove", "delete", "onestop"))
+_SHOWS = frozenset(("status", "--status-all", "list", "show", "logs", "monit"))
+
 
 class Guards(Value, frozen=True, kw_only=True):
     """Names of what guards a machine."""
@@ -47,17 +50,10 @@ def stop_service(use: Use, _words: list[Word]) -> Data | None:
 def service(use: Use, _words: list[Word]) -> Data | None:
     """``service NAME ACTION`` and its relatives, which put the action before or after the name."""
     texts = [word.text for word in use.found.operands]
-    if any(
-        text in ("stop", "off", "disable", "remove", "delete", "onestop") or text.endswith(('="NO"', "=NO"))
-        for text in texts
-    ):
-        if any(is_guard(text.removesuffix('="NO"').removesuffix("=NO").removesuffix("_enable")) for text in texts):
-            use.walker.claims.signal("defence.disabled")
-    if (
-        texts[1:2]
-        and texts[1] in ("status", "--status-all", "list", "show")
-        or texts[:1] in (["status"], ["list"], ["show"], ["logs"], ["monit"])
-    ):
+    ends = any(text in _ENDS or text.endswith(('="NO"', "=NO")) for text in texts)
+    if ends and any(is_guard(text.partition("=")[0].removesuffix("_enable")) for text in texts):
+        use.walker.claims.signal("defence.disabled")
+    if _SHOWS & {*texts[:2]}:
         return unknown(frozenset(("system",)))
     if use.found.path[0] in ("update-rc.d", "chkconfig", "rc-update", "insserv") and any(
         text in ("on", "enable", "defaults", "add") for text in texts
@@ -95,7 +91,7 @@ def sysctl(use: Use, words: list[Word]) -> Data | None:
             use.walker.claims.touch(Effect.WRITE, "kernel", name)
             if name.replace("/", ".") in guards().settings:
                 use.walker.claims.signal("defence.disabled")
-    for name, role, word in use.found.values:
+    for _, role, word in use.found.values:
         if role == "read":
             use.reading(word)
             use.walker.claims.touch(Effect.WRITE, "kernel", "*", open=True)
@@ -138,12 +134,8 @@ def firewall(use: Use, words: list[Word]) -> Data | None:
         return unknown(frozenset(("system",)))
     if {"REDIRECT", "DNAT", "MASQUERADE"} & set(texts):
         use.walker.claims.signal("network.redirected")
-    if (
-        "flush" in texts
-        or ("delete" in texts and "table" in texts)
-        or "ACCEPT" in texts
-        and ({"-P", "--policy"} & set(texts))
-    ):
+    opens = "ACCEPT" in texts and bool({"-P", "--policy"} & set(texts))
+    if opens or "flush" in texts or {"delete", "table"} <= set(texts):
         use.walker.claims.signal("defence.disabled")
     return None
 
@@ -151,7 +143,8 @@ def firewall(use: Use, words: list[Word]) -> Data | None:
 def kill(use: Use, words: list[Word]) -> Data | None:
     """``kill -1`` as a target means every process."""
     texts = [word.text for word in words]
-    if use.found.path[0] == "kill" and ("-1" in texts[1:] or "1" in texts) or use.found.path[0] == "killall5":
+    everything = use.found.path[0] == "kill" and ("-1" in texts[1:] or "1" in texts)
+    if everything or use.found.path[0] == "killall5":
         use.walker.claims.signal("process.killed_all")
         use.walker.claims.touch(Effect.WRITE, "process", "*", open=True)
     if use.found.path[0] in ("pkill", "killall") and use.found.has("-u -U --user --euid"):

@@ -8,6 +8,7 @@ from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.apply import apply
 from interlock.analyst.shell.files import connect, read, send, write
 from interlock.analyst.shell.models import models
+from interlock.analyst.shell.parameters import unescape
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
@@ -140,7 +141,7 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
         _awk_command(use, match.group(1) or match.group(2) or "", tags)
     for match in _AWK_WRITE.finditer(bare):
         if match.group(1):
-            write(walker, Word(outputs.unescape(match.group(1)[1:-1])), unknown(tags))
+            write(walker, Word(unescape(match.group(1)[1:-1])), unknown(tags))
         elif match.group(2):
             write(walker, Word(UNKNOWN), unknown(tags))
     if "@load" in text or "@include" in text:
@@ -148,7 +149,7 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
 
 
 def _awk_command(use: Use, quoted: str, tags: frozenset[str]) -> None:
-    text = Data(outputs.unescape(quoted[1:-1])) if quoted else unknown(tags)
+    text = Data(unescape(quoted[1:-1])) if quoted else unknown(tags)
     code.escape(use.walker, text, Data())
 
 
@@ -158,15 +159,7 @@ def sed(use: Use, _words: list[Word]) -> Data | None:
     if not scripts and not use.found.has("-f --file") and operands:
         scripts = [operands.pop(0)]
     for script in scripts:
-        for match in _SED_RUN.finditer(script.text):
-            text = Data(match.group(1).strip(), script.tags) if match.group(1) else unknown(use.stdin.tags)
-            code.run(walker, "shell", text, NONE)
-        if _SED_FLAG.search(script.text):
-            walker.note("shell.dynamic_code")
-        for match in _SED_FILE.finditer(script.text):
-            write(walker, Word(match.group(2)), unknown(use.stdin.tags))
-        if script.text.startswith(UNKNOWN):
-            walker.note("shell.dynamic_code")
+        _sed_script(use, script)
     for name, _, word in use.found.values:
         if name in ("-f", "--file"):
             read(walker, word)
@@ -180,6 +173,17 @@ def sed(use: Use, _words: list[Word]) -> Data | None:
         return Data()
     tags = use.stdin.tags | use.read | NONE.union(*(script.tags for script in scripts))
     return outputs.filtered(Data(use.stdin.text, tags)) if not operands else unknown(tags)
+
+
+def _sed_script(use: Use, script: Word) -> None:
+    """The commands ``e`` and ``w``, and the flags of ``s`` by these names."""
+    for match in _SED_RUN.finditer(script.text):
+        text = Data(match.group(1).strip(), script.tags) if match.group(1) else unknown(use.stdin.tags)
+        code.escape(use.walker, text, Data())
+    if _SED_FLAG.search(script.text) or script.text.startswith(UNKNOWN):
+        use.walker.note("shell.dynamic_code")
+    for match in _SED_FILE.finditer(script.text):
+        write(use.walker, Word(match.group(2)), unknown(use.stdin.tags))
 
 
 def debugger(use: Use, _words: list[Word]) -> Data | None:

@@ -1,9 +1,10 @@
-"""Which thing a command's first word names: an alias, a function, a builtin, a modelled program, a file, or none known."""
+"""What a command's first word names: an alias, a function, a builtin, a modelled program, a file, or none known."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from interlock.analyst.shell import code
@@ -28,7 +29,12 @@ _CODE_OPTION = re.compile(
     r"(?:--?(?:eval|exec|execute|command|cmd|run|script|shell|init-command|hook|on-[a-z-]+))(?:=.*)?\Z"
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,12}://", re.IGNORECASE)
-_RESERVED = frozenset(("{", "}", "then", "else", "elif", "fi", "do", "done", "esac", "case", "if", "for", "while", "until", "select", "function", "((", "time!"))  # fmt: skip
+# fmt: off
+_RESERVED = frozenset((
+    "{", "}", "then", "else", "elif", "fi", "do", "done", "esac", "case", "if", "for", "while", "until", "select",
+    "function", "((",
+))
+# fmt: on
 MAX_CALLS = 12
 
 
@@ -56,7 +62,7 @@ def invoke(walker: Walker, words: list[Word], stdin: Data, assigned: dict[str, D
     return _with(walker, assigned, lambda: _program(walker, words, stdin))
 
 
-def _with(walker: Walker, assigned: dict[str, Data], work):  # type: ignore[no-untyped-def]
+def _with(walker: Walker, assigned: dict[str, Data], work: Callable[[], Data]) -> Data:
     """Assignments before a command hold while it runs."""
     if not assigned:
         return work()

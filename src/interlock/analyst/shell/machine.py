@@ -24,7 +24,7 @@ def account(use: Use, _words: list[Word]) -> Data | None:
         word.text for name, _, word in use.found.values if name in ("-G", "--groups", "-g", "--gid", "--ingroup", "-a")
     ]
     given += [word.text for word in use.found.operands[1:]]
-    if use.found.path[0] in ("gpasswd",):
+    if use.found.path[0] == "gpasswd":
         given += [word.text for word in use.found.operands]
     zero = any(name in ("-u", "--uid") and word.text == "0" for name, _, word in use.found.values)
     if zero or {part for text in given for part in text.split(",")} & _ADMINISTRATORS:
@@ -51,7 +51,7 @@ def chmod(use: Use, _words: list[Word]) -> Data | None:
     ]
     recursive = use.found.has("-R --recursive")
     system = [place for place in outside if not place.name.startswith(("/tmp/", "/var/tmp/", walker.state.home + "/"))]
-    if outside and (_OPEN.fullmatch(mode) and (recursive or system) or recursive and system):
+    if outside and ((recursive and system) or (_OPEN.fullmatch(mode) and (recursive or system))):
         walker.claims.signal("privilege.permissions")
     return None
 
@@ -144,9 +144,14 @@ def opens(use: Use, words: list[Word]) -> Data | None:
     return Data()
 
 
+def _write_outside(use: Use, word: Word) -> None:
+    found = places(word, use.walker.state.folders, use.walker.state.home, recursive=False) or ()
+    if any(is_outside(place.name, use.walker.claims.place.root) for place in found):
+        use.writing(word)
+
+
 def own_paths(use: Use, words: list[Word]) -> Data | None:
     """Tools that read and write what their arguments name, besides the workspace."""
-    root = use.walker.claims.place.root
     for word in use.found.operands:
         if "://" in word.text and word.known:
             host, port = endpoint(word.text, "")
@@ -155,11 +160,7 @@ def own_paths(use: Use, words: list[Word]) -> Data | None:
             use.reading(word)
     for name, _, word in use.found.values:
         if name in ("-o", "--output", "-O", "--out") and word.text.startswith(("/", "~", "..")):
-            if any(
-                is_outside(place.name, root)
-                for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=False) or ()
-            ):
-                use.writing(word)
+            _write_outside(use, word)
     return None
 
 

@@ -14,26 +14,29 @@ from typing import Annotated
 
 import msgspec
 
+from interlock.analyst.shell.signals import vocabulary
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 
-ROLES = frozenset(
-    ("skip read list write append change delete execute folder link url fetch upload body send host command shell shells escape")
-    .split()
-) | frozenset(("assignments", "git-config", "volume", "remote", "inside", "image-command", "module", "pattern", "lines"))  # fmt: skip
-KINDS = frozenset(
-    ("file endpoint program package service process user privilege persistence kernel container cluster cloud").split()
-    + ["database", "environment", "device", "network", "repository", "clipboard", "secret"]
-)
+# fmt: off
+ROLES = frozenset((
+    "skip", "read", "list", "write", "append", "change", "delete", "execute", "folder", "link", "url", "fetch",
+    "upload", "body", "send", "host", "command", "shell", "shells", "escape", "assignments", "git-config", "volume",
+    "remote", "inside", "image-command", "module", "pattern",
+))
+KINDS = frozenset((
+    "file", "endpoint", "program", "package", "service", "process", "user", "privilege", "persistence", "kernel",
+    "container", "cluster", "cloud", "database", "environment", "device", "network", "repository", "clipboard",
+    "secret",
+))
+# fmt: on
 STYLES = frozenset(("gnu", "single", "plain", "bundle"))
 INPUTS = frozenset(("", "pass", "ignore", "send", "apply"))
 RUNNING = frozenset(
     ("find", "fd", "xargs", "parallel", "shell", "interpreter", "sudo", "env", "busybox", "tar", "su", "ssh", "awk")
 )
-_ROLE = re.compile(
-    r"(?:(?P<name>[a-z-]+)|code:(?P<language>[a-z]+)|host:(?P<port>\d{1,5})|(?P<access>[a-z-]+):(?P<kind>[a-z]+))[*!+]{0,2}\Z"
-)
-_SIGNAL = re.compile(r"[a-z_]+\.[a-z_]+\Z")
+_ROLE = re.compile(r"(?:(?P<name>[a-z-]+)|code:[a-z]+|host:\d{1,5}|(?P<access>[a-z-]+):(?P<kind>[a-z]+))[*!+]{0,2}\Z")
+_CODE = re.compile(r"[a-z_]+\.[a-z_]+\Z")
 _ACCESSES = frozenset(one.value for one in Effect)
 Options = Annotated[str, msgspec.Meta(pattern=r"^[-+/A-Za-z0-9_.:?=@#]+( [-+/A-Za-z0-9_.:?=@#]+)*\Z")]
 
@@ -58,15 +61,15 @@ class Model(Value, frozen=True, kw_only=True):
 
     names: tuple[str, ...] = ()
     source: str = ""
-    values: dict[Options, str] = {}
+    values: dict[Options, str] = msgspec.field(default_factory=dict[str, str])
     optional: Options = ""
     operands: tuple[str, ...] = ("skip*",)
     effects: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
     when: tuple[Rule, ...] = ()
-    sub: dict[str, Model] = {}
-    verbs: dict[str, str] = {}
+    sub: dict[str, Model] = msgspec.field(default_factory=dict[str, "Model"])
+    verbs: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     kind: str = ""
     style: str = "gnu"
     stop: bool = False
@@ -132,11 +135,6 @@ def models() -> dict[str, Model]:
     return gather([(name, read((folder / name).read_bytes(), name)) for name in names])
 
 
-def options_of(text: str) -> tuple[str, ...]:
-    """The spellings of one option."""
-    return tuple(text.split())
-
-
 def _check(model: Model, origin: str) -> None:
     for role in (
         *model.values.values(),
@@ -144,20 +142,28 @@ def _check(model: Model, origin: str) -> None:
         *(role for rule in model.when for role in rule.operands or ()),
     ):
         _check_role(role, origin)
-    for one in (model, *model.when):
-        for effect in one.effects:
-            access, kind, *name = effect.split(" ", 2)
-            if access not in _ACCESSES or kind not in KINDS or len(name) != 1:
-                raise ModelError(f"{origin}: no effect: {effect!r}")
-        for code in (*one.signals, *one.opaque):
-            if not _SIGNAL.match(code):
-                raise ModelError(f"{origin}: no code: {code!r}")
-    if model.style not in STYLES or model.input not in INPUTS and not model.input.startswith("code:"):
+    _check_claims(model, origin)
+    for rule in model.when:
+        _check_claims(rule, origin)
+    if model.style not in STYLES or (model.input not in INPUTS and not model.input.startswith("code:")):
         raise ModelError(f"{origin}: style {model.style!r} or input {model.input!r}")
     if not set(model.verbs) <= _ACCESSES or (model.verbs and model.kind not in KINDS):
         raise ModelError(f"{origin}: verbs need accesses and a kind")
     for name, sub in model.sub.items():
         _check(sub, f"{origin} {name}")
+
+
+def _check_claims(one: Model | Rule, origin: str) -> None:
+    for effect in one.effects:
+        access, kind, *name = effect.split(" ", 2)
+        if access not in _ACCESSES or kind not in KINDS or len(name) != 1:
+            raise ModelError(f"{origin}: no effect: {effect!r}")
+    for code in one.signals:
+        if code not in vocabulary():
+            raise ModelError(f"{origin}: a signal that no line of signals.json explains: {code!r}")
+    for code in one.opaque:
+        if not _CODE.match(code):
+            raise ModelError(f"{origin}: no code: {code!r}")
 
 
 def _check_role(role: str, origin: str) -> None:

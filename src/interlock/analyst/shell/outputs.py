@@ -48,22 +48,21 @@ def printf(words: Sequence[Word]) -> Data:
     template, values = words[0].text, [word.text for word in words[1:]]
     done = list[str]()
     for _ in range(64):
-        used = 0
-
-        def fill(match: re.Match[str]) -> str:
-            nonlocal used
-            if match.group() == "%%":
-                return "%"
-            value = values[used] if used < len(values) else ""
-            used += 1
-            kind = match.group()[-1]
-            return unescape(value) if kind == "b" else _number(match.group(), value) if kind in "diouxXc" else value
-
-        done.append(unescape(_FORMAT.sub(fill, template)))
-        values = values[used:]
-        if not values or not used:
+        before = len(values)
+        done.append(unescape(_FORMAT.sub(lambda match: _filled(match.group(), values), template)))
+        if not values or len(values) == before:
             break
     return Data("".join(done), tags)
+
+
+def _filled(spec: str, values: list[str]) -> str:
+    """One conversion, which uses up a value."""
+    if spec == "%%":
+        return "%"
+    value = values.pop(0) if values else ""
+    if spec[-1] == "b":
+        return unescape(value)
+    return _number(spec, value) if spec[-1] in "diouxXc" else value
 
 
 def _number(spec: str, value: str) -> str:

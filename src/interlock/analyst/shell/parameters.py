@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import operator
 import re
 from collections.abc import Callable
 
@@ -22,15 +21,15 @@ _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "
 _KEPT = frozenset("\\'\"?")
 _ARITHMETIC = re.compile(r"[\d\s()+*/%<>&|^~-]{1,64}\Z")
 _OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.FloorDiv: lambda left, right: left // right,
+    ast.Div: lambda left, right: left // right,
+    ast.Mod: lambda left, right: left % right,
+    ast.BitAnd: lambda left, right: left & right,
+    ast.BitOr: lambda left, right: left | right,
+    ast.BitXor: lambda left, right: left ^ right,
 }
 
 

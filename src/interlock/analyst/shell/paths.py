@@ -16,10 +16,12 @@ import msgspec
 from interlock.artifact.codec import Value
 from interlock.artifact.resources import inside
 
-PSEUDO = frozenset(
-    ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/stdin", "/dev/stdout")
-    + ("/dev/stderr", "/dev/fd/0", "/dev/fd/1", "/dev/fd/2", "/dev/ptmx", "/proc/self/fd/1", "/proc/self/fd/2")
-)
+# fmt: off
+PSEUDO = frozenset((
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/stdin", "/dev/stdout",
+    "/dev/stderr", "/dev/fd/0", "/dev/fd/1", "/dev/fd/2", "/dev/ptmx", "/proc/self/fd/1", "/proc/self/fd/2",
+))
+# fmt: on
 SYSTEM_FOLDERS = (
     "/bin",
     "/sbin",

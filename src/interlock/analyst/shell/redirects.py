@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tree_sitter import Node
 
 from interlock.analyst.shell.files import deliver, opened, socket_of
-from interlock.analyst.shell.grammar import destinations, flattened, sign_of, text_of, untabbed
+from interlock.analyst.shell.grammar import destinations, flattened, sign_of, statements, text_of, untabbed
 from interlock.analyst.shell.words import NOTHING, Data, Word, combine
 
 if TYPE_CHECKING:
@@ -30,28 +30,19 @@ class Redirects(NamedTuple):
     into: tuple[Node, ...]
 
 
-def merged(left: Redirects | None, right: Redirects) -> Redirects:
-    if left is None:
-        return right
-    return Redirects(right.stdin, right.targets + left.targets, right.words + left.words, right.into + left.into)
-
-
 def redirected(walker: Walker, node: Node, stdin: Data) -> Data:
+    """Redirections bind to the last simple or compound command, whatever the grammar puts them around."""
     body = node.child_by_field_name("body")
-    around = redirects(walker, [one for one in node.named_children if one != body], stdin)
-    reads = around.stdin if around.stdin is not None else stdin
+    nodes = [one for one in node.named_children if one != body]
     if body is None:
-        data = NOTHING
-        if not around.targets and around.stdin is None:
-            return NOTHING
-    elif body.type == "command":
-        data = walker.command(body, reads, around)
+        around = redirects(walker, nodes, stdin)
+        data = give(walker, NOTHING, around) if around.targets or around.stdin is not None else NOTHING
         return rest(walker, node, data)
-    elif body.type == "pipeline" and around.stdin is not None:
-        data = walker.pipeline(body, stdin, around.stdin)
-    else:
-        data = walker.run(body, reads)
-    return rest(walker, node, give(walker, data, around))
+    last = body
+    while last.type in ("list", "pipeline", "negated_command") and statements(last):
+        last = statements(last)[-1]
+    walker.attached[last.id] = nodes
+    return rest(walker, node, walker.run(body, stdin))
 
 
 def rest(walker: Walker, node: Node, data: Data) -> Data:
@@ -71,42 +62,46 @@ def rest(walker: Walker, node: Node, data: Data) -> Data:
 def give(walker: Walker, data: Data, around: Redirects) -> Data:
     """Give a command's output to where it is redirected."""
     for node in around.into:
-        walker.forked(lambda node=node: walker.sequence(node, data))  # type: ignore[misc]
+        walker.into(node, data)
     return deliver(walker, data, around.targets) if around.targets or around.into else data
 
 
 def redirects(walker: Walker, nodes: Sequence[Node], stdin: Data) -> Redirects:
-    reads: Data | None = None
-    targets: list[tuple[Data, str]] = []
-    words: list[Word] = []
-    into: list[Node] = []
+    """Read all redirections of a command, in order."""
+    found = Redirects(None, (), (), ())
     walker.stdin = stdin
     for node in flattened(nodes):
         if node.type == "herestring_redirect":
             text = walker.expander.data(node.named_children[-1]) if node.named_children else NOTHING
-            reads = Data(text.text + "\n", text.tags)
+            found = found._replace(stdin=Data(text.text + "\n", text.tags))
         elif node.type == "heredoc_redirect":
-            reads = heredoc(walker, node)
-            words.extend(word for one in node.children_by_field_name("argument") for word in walker.words(one))
+            more = [word for one in node.children_by_field_name("argument") for word in walker.words(one)]
+            found = found._replace(stdin=heredoc(walker, node), words=(*found.words, *more))
         elif node.type == "file_redirect":
-            places = destinations(node)
-            words.extend(word for one in places[1:] for word in walker.words(one))
-            sign = sign_of(node)
-            if places and places[0].type == "process_substitution" and ">" in sign:
-                into.append(places[0])
-            elif places:
-                target = walker.expander.data(places[0])
-                number = sign.rstrip("<>&|")
-                if "<" in sign:
-                    data = opened(walker, target, sign)
-                    reads = data if number in ("", "0") else reads
-                    if number.isdigit():
-                        walker.state.descriptors[number] = data
-                if ">" in sign:
-                    targets.append((target, sign))
-                    if number.isdigit() and target.text.startswith("/dev/"):
-                        walker.state.descriptors[number] = socket_of(target)
-    return Redirects(reads, tuple(targets), tuple(words), tuple(into))
+            found = _file(walker, node, found)
+    return found
+
+
+def _file(walker: Walker, node: Node, found: Redirects) -> Redirects:
+    places, sign = destinations(node), sign_of(node)
+    more = [word for one in places[1:] for word in walker.words(one)]
+    found = found._replace(words=(*found.words, *more))
+    if not places:
+        return found
+    if places[0].type == "process_substitution" and ">" in sign:
+        return found._replace(into=(*found.into, places[0]))
+    target = walker.expander.data(places[0])
+    number = sign.rstrip("<>&|")
+    if "<" in sign:
+        data = opened(walker, target, sign)
+        found = found._replace(stdin=data) if number in ("", "0") else found
+        if number.isdigit():
+            walker.state.descriptors[number] = data
+    if ">" in sign:
+        found = found._replace(targets=(*found.targets, (target, sign)))
+        if number.isdigit() and target.text.startswith("/dev/"):
+            walker.state.descriptors[number] = socket_of(target)
+    return found
 
 
 def heredoc(walker: Walker, node: Node) -> Data:

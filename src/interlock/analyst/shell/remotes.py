@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from interlock.analyst.shell import code
-from interlock.analyst.shell.files import connect, send
+from interlock.analyst.shell.files import connect, content_of, send
 from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.guards import guards
 from interlock.analyst.shell.use import Handler, Use, endpoint
@@ -13,6 +13,16 @@ from interlock.analyst.shell.words import NONE, Data, Word, unknown
 from interlock.artifact.action import Effect
 
 _PRIVILEGED = re.compile(r'"?(?:privileged|hostPID|hostNetwork|hostIPC)"?\s*:\s*true|hostPath|nsenter')
+
+_SECRETS = re.compile(
+    r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token"
+    r"|get-password-data|get-credentials"
+)
+_GRANTS = re.compile(
+    r"create-access-key|keys create|create-login-profile|create-user\b|service-accounts create|set-iam-policy"
+    r"|add-iam-policy-binding|(?:attach|put)-\w+-policy|add-user-to-group|role assignment create|ad sp create"
+    r"|ad app credential"
+)
 
 
 def git_setting(use: Use, _words: list[Word]) -> Data | None:
@@ -115,7 +125,7 @@ def kube_write(use: Use, words: list[Word]) -> Data | None:
     for word in files:
         if "://" in word.text:
             use.walker.claims.signal("download.applied")
-        held = use.stdin if word.text == "-" else code.content_of(use.walker, word)
+        held = use.stdin if word.text == "-" else content_of(use.walker, word)
         if held is not None and "download" in held.tags:
             use.walker.claims.signal("download.applied")
         if held is not None and _PRIVILEGED.search(held.text):
@@ -133,15 +143,9 @@ def cloud(use: Use, words: list[Word]) -> Data | None:
     )
     if ends and guards().cloud & set(texts[:4]):
         walker.claims.signal("defence.disabled")
-    if "--with-decryption" in use.found.given or re.search(
-        r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token|print-access-token|get-password-data|get-credentials",
-        verbs,
-    ):
+    if "--with-decryption" in use.found.given or _SECRETS.search(verbs):
         walker.claims.signal("credential.read")
-    if re.search(
-        r"create-access-key|keys create|create-login-profile|create-user\b|service-accounts create|set-iam-policy|add-iam-policy-binding|attach-\w+-policy|put-\w+-policy|add-user-to-group|role assignment create|ad sp create|ad app credential",
-        verbs,
-    ):
+    if _GRANTS.search(verbs):
         walker.claims.signal("cloud.access_granted")
     if {"cp", "sync", "mv", "upload", "upload_file", "upload-batch", "rsync"} & set(texts[:3]):
         for word in use.found.operands[1:]:

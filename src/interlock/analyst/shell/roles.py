@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from interlock.analyst.shell import code
 from interlock.analyst.shell.files import delete, name_of, write
 from interlock.analyst.shell.globs import places
+from interlock.analyst.shell.use import Use
 from interlock.analyst.shell.words import UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
-if TYPE_CHECKING:
-    pass
-
-from interlock.analyst.shell.use import Use
-
-_UPLOADS = "-d --data --data-binary --data-raw --data-ascii --data-urlencode --json -F --form -T --upload-file --post-data --post-file --body-data --body-file"
+_UPLOADS = (
+    "-d --data --data-binary --data-raw --data-ascii --data-urlencode --json -F --form -T --upload-file"
+    " --post-data --post-file --body-data --body-file"
+)
 _SAFE = "-X=GET -X=HEAD --request=GET --request=HEAD --method=GET --method=HEAD -G --get"
 
 
@@ -144,7 +142,7 @@ _SIMPLE: dict[str, Callable[[Use, Word], None]] = {
     "execute": _execute,
     "folder": _folder,
     "link": _link,
-    "list": lambda use, word: _list(use, word),
+    "list": _list,
     "url": _url,
     "fetch": _fetch,
     "upload": _upload,
@@ -154,7 +152,5 @@ _SIMPLE: dict[str, Callable[[Use, Word], None]] = {
     "escape": _escape,
     "volume": _volume,
     "module": _module,
-    "git-config": lambda use, word: code.git_config(use, word),
-    "pattern": lambda use, word: None,
-    "lines": lambda use, word: None,
+    "git-config": code.git_config,
 }

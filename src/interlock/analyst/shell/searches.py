@@ -19,6 +19,7 @@ MAX_APPENDED = 64
 
 
 def find(use: Use, words: list[Word]) -> Data | None:
+    """find: starting points, then an expression of tests and actions."""
     walker = use.walker
     roots: list[Word] = []
     rest = list(words)
@@ -46,29 +47,35 @@ def find(use: Use, words: list[Word]) -> Data | None:
         for root in roots:
             tags.update(_searched(use, root, name))
     found = found._replace(tags=found.tags | (tags & {"secret"}))
-    index = 0
-    printed = NONE
+    whole = not names or not all(name.strip("*./") for name in names)
+    printed = _find_actions(use, rest, found, roots, whole=whole)
+    return Data(shape[0] if len(shape) == 1 else UNKNOWN, frozenset(tags & {"secret"}) | printed)
+
+
+def _find_actions(use: Use, rest: list[Word], found: Word, roots: list[Word], *, whole: bool) -> frozenset[str]:
+    """What is done with what is found; returns the tags of what the commands write."""
+    walker, index, printed = use.walker, 0, NONE
     while index < len(rest):
         option = rest[index].text
         index += 1
         if option in _EXECUTES:
             index, output = _find_exec(use, rest, index, found, roots)
             printed |= output.tags
-        elif option == "-perm" and index < len(rest):
-            if _SET_ID.search(rest[index].text) and any(
-                is_outside(place.name, walker.claims.place.root)
-                for root in roots
-                for place in places(root, walker.state.folders, walker.state.home, recursive=True) or ()
-            ):
+        elif option == "-perm" and index < len(rest) and _SET_ID.search(rest[index].text):
+            if any(_is_outside(use, root) for root in roots):
                 walker.claims.signal("recon.privileges")
         elif option == "-delete":
-            use.walker.claims.signal("delete.searched")
+            walker.claims.signal("delete.searched")
             for root in roots:
-                narrowed = bool(names) and all(name.strip("*./") for name in names)
-                delete(walker, root, recursive=True, whole=not narrowed)
+                delete(walker, root, recursive=True, whole=whole)
         elif option in _FIND_FILES and index < len(rest):
             write(walker, rest[index], unknown())
-    return Data(shape[0] if len(shape) == 1 else UNKNOWN, frozenset(tags & {"secret"}) | printed)
+    return printed
+
+
+def _is_outside(use: Use, root: Word) -> bool:
+    found = places(root, use.walker.state.folders, use.walker.state.home, recursive=True) or ()
+    return any(is_outside(place.name, use.walker.claims.place.root) for place in found)
 
 
 def _searched(use: Use, root: Word, name: str) -> set[str]:

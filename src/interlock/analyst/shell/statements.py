@@ -45,6 +45,12 @@ def assign(walker: Walker, node: Node, into: dict[str, Data]) -> None:
     into[text] = data
 
 
+def keep(walker: Walker, values: dict[str, Data]) -> None:
+    """Assignments that no command follows stay."""
+    walker.state.variables.update(values)
+    assigned(walker, values, exported=False)
+
+
 def declare(walker: Walker, node: Node) -> Data:
     values: dict[str, Data] = {}
     if node.type == "variable_assignment":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interlock.analyst.shell import code
-from interlock.analyst.shell.files import connect, read, write
+from interlock.analyst.shell.files import connect, content_of, read, write
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint
 from interlock.analyst.shell.words import NONE, Data, Word, unknown
@@ -30,7 +30,7 @@ def database(use: Use, _words: list[Word]) -> Data | None:
                 connect(walker, host, port)
             walker.claims.touch(Effect.READ, "database", word.text if word.known else "*", open=not word.known)
     for word in scripts:
-        held = code.content_of(walker, word)
+        held = content_of(walker, word)
         read(walker, word)
         if held is not None and held.known:
             _sql(use, Data(held.text, held.tags))

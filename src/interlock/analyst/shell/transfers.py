@@ -54,22 +54,27 @@ def tar(use: Use, _words: list[Word]) -> Data | None:
             walker.claims.signal("shell.escape")
             code.run(walker, "shell", Data(word.text[5:], word.tags), NONE)
     if creates:
-        for word in found.operands:
-            use.reading(word)
-            if found.has("--remove-files"):
-                delete(walker, word, recursive=True)
-        tags = use.read | use.stdin.tags
-        use.recursive = False
-        walker.state.folders = home_folders
-        for word in archives:
-            if word.text != "-":
-                _copied(use, word, Data(UNKNOWN, tags))
-        return unknown(tags)
+        return _packed(use, archives, home_folders)
     tags = use.read | use.stdin.tags
     if found.has("-x --extract --get") and not found.has("-O --to-stdout"):
         write(walker, Word("."), Data(UNKNOWN, tags), recursive=True)
         if found.has("-P --absolute-names"):
             write(walker, Word("/"), Data(UNKNOWN, tags), recursive=True)
+    return unknown(tags)
+
+
+def _packed(use: Use, archives: list[Word], folders: tuple[str, ...]) -> Data:
+    """Files go into an archive, which lies where the command started."""
+    for word in use.found.operands:
+        use.reading(word)
+        if use.found.has("--remove-files"):
+            delete(use.walker, word, recursive=True)
+    tags = use.read | use.stdin.tags
+    use.recursive = False
+    use.walker.state.folders = folders
+    for word in archives:
+        if word.text != "-":
+            _copied(use, word, Data(UNKNOWN, tags))
     return unknown(tags)
 
 
@@ -126,7 +131,7 @@ def _source(use: Use, word: Word) -> None:
 def copyfile(use: Use, _words: list[Word]) -> Data | None:
     """cp, mv, install, ln: what was read is at the target afterwards, under the target's or its own name."""
     walker, found = use.walker, use.found
-    use.recursive = found.has("-r -R -a --recursive --archive") or found.path[0] in ("mv",)
+    use.recursive = found.has("-r -R -a --recursive --archive") or found.path[0] == "mv"
     operands = list(found.operands)
     target = next((word for name, _, word in found.values if name in ("-t", "--target-directory")), None)
     if target is None and len(operands) > 1:

@@ -16,10 +16,13 @@ from interlock.artifact.action import Effect
 if TYPE_CHECKING:
     from interlock.analyst.shell.walk import Walker
 
-_PORTS = {"http": "80", "https": "443", "ftp": "21", "ftps": "990", "sftp": "22", "ssh": "22", "git": "9418", "rsync": "873",
-          "ldap": "389", "ldaps": "636", "smb": "445", "telnet": "23", "postgres": "5432", "postgresql": "5432",
-          "mysql": "3306", "mongodb": "27017", "redis": "6379", "amqp": "5672", "ws": "80", "wss": "443"}  # fmt: skip
-
+# fmt: off
+_PORTS = {
+    "http": "80", "https": "443", "ftp": "21", "ftps": "990", "sftp": "22", "ssh": "22", "git": "9418", "ws": "80",
+    "rsync": "873", "ldap": "389", "ldaps": "636", "smb": "445", "telnet": "23", "postgres": "5432", "wss": "443",
+    "postgresql": "5432", "mysql": "3306", "mongodb": "27017", "redis": "6379", "amqp": "5672",
+}
+# fmt: on
 _SCP = re.compile(r"(?:[\w.-]+@)?([A-Za-z0-9_.-]+):(?!//)")
 
 

@@ -17,7 +17,8 @@ from interlock.analyst.claims import Claims
 from interlock.analyst.shell import statements
 from interlock.analyst.shell.expand import Expander
 from interlock.analyst.shell.grammar import SKIPPED, are_apart, is_wrong, parse, text_of
-from interlock.analyst.shell.redirects import Redirects, give, merged, redirected, redirects
+from interlock.analyst.shell.grammar import statements as statements_of
+from interlock.analyst.shell.redirects import give, redirected, redirects
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.words import NOTHING, Data, Word, combine, unknown
 
@@ -27,7 +28,7 @@ _ASSIGNMENTS = frozenset(("variable_assignment", "variable_assignments", "declar
 Runner = Callable[["Walker", list[Word], Data, dict[str, Data]], Data]
 
 
-class Exhausted(Exception):
+class Exhausted(Exception):  # noqa: N818  A bound that was met is no error.
     """More work than one text may cause."""
 
 
@@ -58,6 +59,7 @@ class Walker:
         self.active: list[str] = []
         self.concurrent = 0
         self.escaped = 0
+        self.attached: dict[int, list[Node]] = {}
         self.stdin = NOTHING
 
     def script(self, text: str, stdin: Data) -> Data:
@@ -102,6 +104,20 @@ class Walker:
         """Walk a text in a subshell of this one."""
         return self.forked(lambda: self.script(text, stdin))
 
+    def _redirected(self, node: Node, stdin: Data) -> Data:
+        """A compound command with redirections, after which no words may stand."""
+        nodes = self.attached.pop(node.id)
+        around = redirects(self, nodes, stdin)
+        if around.words:
+            self.note("shell.syntax")
+        found = self.run(node, around.stdin if around.stdin is not None else stdin)
+        self.attached[node.id] = nodes
+        return give(self, found, around)
+
+    def into(self, node: Node, data: Data) -> None:
+        """Give data to a process substitution."""
+        self.forked(lambda: self.sequence(node, data))
+
     def run(self, node: Node, stdin: Data) -> Data:
         """Walk one statement."""
         self.spend()
@@ -112,6 +128,8 @@ class Walker:
                 return unknown(stdin.tags)
             kind = node.type
             handler = _KINDS.get(kind)
+            if node.id in self.attached and kind not in ("command", "list", "pipeline", "negated_command"):
+                return self._redirected(node, stdin)
             if handler is not None:
                 return handler(self, node, stdin)
             if kind in _ASSIGNMENTS:
@@ -178,16 +196,16 @@ class Walker:
         self.state.join(before)
         return found
 
-    def pipeline(self, node: Node, stdin: Data, last: Data | None = None) -> Data:
-        stages = [child for child in node.children if child.is_named and child.type not in SKIPPED]
-        return self.stages(stages, stdin, last)
+    def pipeline(self, node: Node, stdin: Data) -> Data:
+        """Each stage in a subshell reads what the one before it writes."""
+        return self.stages(statements_of(node), stdin)
 
-    def stages(self, stages: Sequence[Node], stdin: Data, last: Data | None = None) -> Data:
+    def stages(self, stages: Sequence[Node], stdin: Data) -> Data:
+        """As ``pipeline``."""
         data = stdin
         self.concurrent += 1
-        for index, stage in enumerate(stages):
-            reads = last if last is not None and index == len(stages) - 1 else data
-            data = self._piece(stage, reads)
+        for stage in stages:
+            data = self._piece(stage, data)
         self.concurrent -= 1
         return data
 
@@ -198,36 +216,40 @@ class Walker:
         """The words of one node."""
         return self.expander.words(node)
 
-    def command(self, node: Node, stdin: Data, around: Redirects | None = None) -> Data:
-        inner = [one for one in node.named_children if one.type.endswith("_redirect")]
-        if inner:
-            more = redirects(self, inner, stdin)
-            stdin = more.stdin if more.stdin is not None else stdin
-            around = merged(around, more)
-        kept, self.stdin = self.stdin, stdin
+    def command(self, node: Node, stdin: Data) -> Data:
+        """A simple command: assignments, words and redirections."""
+        around = redirects(self, self._around(node), stdin)
+        reads = around.stdin if around.stdin is not None else stdin
+        kept, self.stdin = self.stdin, reads
         assigned: dict[str, Data] = {}
+        words = [*self._words_of(node, assigned), *around.words]
+        if words:
+            found = self.runner(self, words, reads, assigned)
+        else:
+            found = NOTHING
+            statements.keep(self, assigned)
+        self.stdin = kept
+        return give(self, found, around)
+
+    def _around(self, node: Node) -> list[Node]:
+        """The redirections inside a command, and those that the grammar hung around it."""
+        inner = [one for one in node.named_children if one.type.endswith("_redirect")]
+        return [*inner, *self.attached.get(node.id, ())]
+
+    def _words_of(self, node: Node, assigned: dict[str, Data]) -> list[Word]:
         words: list[Word] = []
         end = -1
         for child in node.named_children:
             if child.type == "variable_assignment":
                 statements.assign(self, child, assigned)
-            elif not child.type.endswith("_redirect") and child.type not in ("comment", "ERROR"):
+            elif child.type == "ERROR":
+                self.run(child, self.stdin)
+            elif not child.type.endswith("_redirect") and child.type != "comment":
                 if child.start_byte > end >= 0 and not are_apart(node, end, child.start_byte):
                     self.note("shell.syntax")
                 words.extend(self.words(child))
-            elif child.type == "ERROR":
-                self.run(child, stdin)
             end = child.end_byte
-        if around is not None:
-            words.extend(around.words)
-        if not words:
-            for name, value in assigned.items():
-                self.state.variables[name] = value
-            found = NOTHING
-        else:
-            found = self.runner(self, words, stdin, assigned)
-        self.stdin = kept
-        return give(self, found, around) if around is not None else found
+        return words
 
 
 def _sequence(walker: Walker, node: Node, stdin: Data) -> Data:
