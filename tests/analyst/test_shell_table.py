@@ -4,7 +4,7 @@ import pytest
 
 from interlock.analyst.claims import Claims, Place
 from interlock.analyst.shell import analyse
-from interlock.analyst.shell.signals import vocabulary
+from interlock.analyst.signals import vocabulary
 
 PLACE = Place(argument="command", root="/work", home="/home/ada")
 
