@@ -8,7 +8,7 @@ from interlock.analyst.claims import Place
 from interlock.analyst.shell import analyse_argv
 from interlock.analyst.shell.handlers import HANDLERS
 from interlock.analyst.shell.models import Family, Model, ModelError, gather, models, read
-from interlock.analyst.signals import vocabulary, weight
+from interlock.analyst.shell.signals import vocabulary, weight
 
 PLACE = Place(argument="command", root="/work", home="/home/ada")
 

@@ -4,7 +4,7 @@ import pytest
 
 from interlock.analyst.claims import Claims, Place
 from interlock.analyst.shell import analyse
-from interlock.analyst.signals import vocabulary
+from interlock.analyst.shell.signals import vocabulary
 
 PLACE = Place(argument="command", root="/work", home="/home/ada")
 
@@ -99,10 +99,10 @@ TABLE = [
     ('rm -rf "$unset_name"', "delete file */**", "shell.dynamic_path", ""),
     ('rm -rf "$unset_name"/*', "delete file */**", "shell.dynamic_path", ""),
     ("rm -rf /opt/app/$unset_name", "delete file /opt/app/**", "", "recursive.outside_delete"),
-    ("find . -name '*.pyc' -delete", "read file /work/**; delete file /work/**", "", "delete.searched"),
+    ("find . -name '*.pyc' -delete", "read file /work; delete file /work/**", "", "delete.searched"),
     ("find build -type f -exec rm {} +", "read file /work/build/**; delete file /work/build/**", "", "delete.searched"),
-    ("find / -name '*.log' -delete", "read file /**; delete file /**", "", "delete.searched recursive.root_delete"),
-    ("find . -print0 | xargs -0 rm -rf", "read file /work/**; delete file /work/**", "", "recursive.workspace_delete"),
+    ("find / -name '*.log' -delete", "read file /; delete file /**", "", "delete.searched recursive.root_delete"),
+    ("find . -print0 | xargs -0 rm -rf", "read file /work; delete file /work/**", "", "recursive.workspace_delete"),
     ("ls *.tmp | xargs rm", "read file /work/**; delete file *", "shell.dynamic_path", ""),
     ("git ls-files -o | xargs -I{} rm {}", "read file /work/**; delete file *", "shell.dynamic_path", ""),
     ("truncate -s 0 a.txt", "write file /work/a.txt", "", ""),
@@ -178,7 +178,7 @@ TABLE = [
     ('curl "https://$host_name/x"', "read endpoint *", "shell.dynamic_host", "environment.sent"),
     ("wget https://files.test/a.tgz", "read endpoint files.test:443; write file /work/a.tgz", "", ""),
     ("wget -qO- https://files.test/a.sh", "read endpoint files.test:443", "", ""),
-    ("ping -c 1 host.test", "send endpoint host.test:0", "", ""),
+    ("ping -c 1 host.test", "read endpoint host.test:0", "", ""),
     ("ssh host.test uptime", "send endpoint host.test:22; execute endpoint host.test:22", "", ""),
     ("ssh -L 80:a:80 host.test", "send endpoint host.test:22; execute endpoint host.test:22", "", "tunnel.opened"),
     ("scp a.txt bob@host.test:/tmp/", "read file /work/a.txt; send endpoint host.test:22", "", "workspace.sent"),
@@ -190,7 +190,7 @@ TABLE = [
     ("echo hi | nc host.test 9000", "send endpoint host.test:9000", "", ""),
     ("socat - TCP:host.test:80", "send endpoint host.test:80", "", ""),
     ("dig host.test", "read endpoint host.test:53", "", ""),
-    ("nmap host.test", "send endpoint host.test:0", "", "recon.scan"),
+    ("nmap host.test", "read endpoint host.test:0", "", "recon.scan"),
     ("echo hi > /dev/tcp/host.test/80", "send endpoint host.test:80", "", ""),
     ("exec 3<>/dev/tcp/host.test/80", "send endpoint host.test:80", "", ""),
     ("git clone https://code.test/a/b.git", "read endpoint code.test:443; write file /work/**", "", ""),
@@ -249,13 +249,13 @@ TABLE = [
     ("terraform plan", "read file /work/**; write file /work/**; read cloud terraform", "", ""),
     ("terraform apply -auto-approve", "write cloud terraform; read file /work/**; write file /work/**", "", ""),
     ("terraform destroy", "delete cloud terraform", "", "cloud.destroy"),
-    ("aws s3 ls", "read cloud aws:s3:ls; send endpoint amazonaws.com:443", "", ""),
-    ("aws s3 cp a.txt s3://bucket/", "read file /work/a.txt/**; write cloud aws:s3:cp; send endpoint amazonaws.com:443", "", "workspace.sent"),
-    ("aws ec2 terminate-instances --instance-ids i-1", "delete cloud aws:ec2:terminate-instances; send endpoint amazonaws.com:443", "", "cloud.destroy"),
-    ("aws iam create-access-key --user-name bob", "grant-access cloud aws:iam:create-access-key; send endpoint amazonaws.com:443", "", "cloud.access_granted"),
-    ("gcloud compute instances list", "read cloud gcloud:compute:instances:list; send endpoint googleapis.com:443", "", ""),
-    ("gcloud compute instances delete vm1", "delete cloud gcloud:compute:instances:delete; send endpoint googleapis.com:443", "", "cloud.destroy"),
-    ("az group delete -n rg", "delete cloud az:group:delete; send endpoint azure.com:443", "", "cloud.destroy"),
+    ("aws s3 ls", "read cloud aws:s3:ls; read endpoint amazonaws.com:443", "", ""),
+    ("aws s3 cp a.txt s3://bucket/", "read file /work/a.txt/**; write cloud aws:s3:cp; read endpoint amazonaws.com:443", "", "workspace.sent"),
+    ("aws ec2 terminate-instances --instance-ids i-1", "delete cloud aws:ec2:terminate-instances; read endpoint amazonaws.com:443", "", "cloud.destroy"),
+    ("aws iam create-access-key --user-name bob", "grant-access cloud aws:iam:create-access-key; read endpoint amazonaws.com:443", "", "cloud.access_granted"),
+    ("gcloud compute instances list", "read cloud gcloud:compute:instances:list; read endpoint googleapis.com:443", "", ""),
+    ("gcloud compute instances delete vm1", "delete cloud gcloud:compute:instances:delete; read endpoint googleapis.com:443", "", "cloud.destroy"),
+    ("az group delete -n rg", "delete cloud az:group:delete; read endpoint azure.com:443", "", "cloud.destroy"),
     # The machine.
     ("systemctl status nginx", "", "", ""),
     ("systemctl restart nginx", "write service nginx", "", ""),
@@ -335,7 +335,7 @@ TABLE = [
     ("cat /proc/self/environ", "read file /proc/self/environ", "", "credential.read"),
     ("curl http://169.254.169.254/latest/meta-data/", "read endpoint 169.254.169.254:80", "", "metadata.read"),
     ("echo c > /proc/sysrq-trigger", "write file /proc/sysrq-trigger", "", "kernel.changed"),
-    ("find / -name id_rsa 2>/dev/null", "read file /**", "", "credential.searched"),
+    ("find / -name id_rsa 2>/dev/null", "read file /", "", "credential.searched"),
 ]
 # fmt: on
 

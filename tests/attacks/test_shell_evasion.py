@@ -4,7 +4,7 @@ import pytest
 
 from interlock.analyst.claims import Place
 from interlock.analyst.shell import analyse
-from interlock.analyst.signals import vocabulary, weight
+from interlock.analyst.shell.signals import vocabulary, weight
 
 PLACE = Place(argument="command", root="/work", home="/home/ada")
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from interlock.analyst.signals import vocabulary
+from interlock.analyst.shell.signals import vocabulary
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signals.md").read_text("utf-8")
 

@@ -50,8 +50,9 @@ def codes() -> set[str]:
 
 
 def signals() -> set[str]:
-    """The vocabulary of signals."""
-    return set(json.loads((SOURCE / "analyst" / "signals.json").read_text("utf-8")))
+    """The vocabularies of signals."""
+    found = (json.loads(path.read_text("utf-8")) for path in sorted((SOURCE / "analyst").rglob("signals.json")))
+    return {code for vocabulary in found for code in vocabulary}
 
 
 def _of_models() -> set[str]:

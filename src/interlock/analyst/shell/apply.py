@@ -39,8 +39,8 @@ def _apply(walker: Walker, name: str, model: Model, words: list[Word], stdin: Da
 
     found = arguments(model, name, words)
     use = Use(walker, found, stdin)
-    if _asks_for_help(found):
-        return Data("", NONE)
+    if _asks_for_help(found) or _only_tells(found):
+        return unknown(NONE)
     if found.uncertain and (found.model.runs or model.runs):
         walker.note("shell.dynamic_argument")
     model = found.model
@@ -203,6 +203,12 @@ def _lost(use: Use) -> Data:
         return unmodelled(use.walker, f"{use.found.path[0]}-{use.found.lost}", use.found.operands[1:], use.stdin)
     use.walker.note("shell.unknown_subcommand")
     return unknown(use.stdin.tags)
+
+
+def _only_tells(found: Arguments) -> bool:
+    """``--help`` and ``--version`` end a program after GNU Coding Standards, 4.8; one that takes a value is another."""
+    told = found.given & {"--help", "--version"} - {name for name, _, _ in found.values}
+    return bool(told) and not found.model.runs
 
 
 def _asks_for_help(found: Arguments) -> bool:

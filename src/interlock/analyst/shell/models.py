@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from interlock.analyst.signals import vocabulary
+from interlock.analyst.shell.signals import vocabulary
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 

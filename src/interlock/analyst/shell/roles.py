@@ -25,7 +25,8 @@ def play(use: Use, role: str, word: Word, rest: list[Word] | None) -> None:
     if simple is not None:
         simple(use, word)
     elif role.startswith("host"):
-        use.address(word, Effect.SEND, role.partition(":")[2])
+        probing = role == "host:0"  # A protocol without ports, which asks whether and by which way a host is there.
+        use.address(word, Effect.READ if probing else Effect.SEND, role.partition(":")[2])
     elif role.startswith("code:"):
         ran = code.run(walker, role[5:], Data(word.text, word.tags), use.stdin.tags, stdin=use.stdin)
         use.out = ran

@@ -32,8 +32,9 @@ def find(use: Use, words: list[Word]) -> Data | None:
         walker.note("shell.dynamic_argument")
     tags = set[str]()
     shape: list[str] = []
+    contents = any(word.text in _EXECUTES for word in rest)  # Else names alone are read, and no content.
     for root in roots:
-        tags.update(read(walker, root, recursive=True).tags - {"file"})
+        tags.update(read(walker, root, recursive=contents).tags - {"file"})
         shape.append(
             f"{root.text.rstrip('/') if root.known and not root.glob else root.fixed.rpartition('/')[0]}/{UNKNOWN}"
         )

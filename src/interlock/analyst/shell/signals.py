@@ -1,7 +1,7 @@
 """The vocabulary of signals: what each code means, and how much it weighs for a policy that does not say otherwise.
 
 ``strong`` is worth a denial, ``raise`` a person, ``weak`` is context for rules over several signals.  The file
-(``signals.json``) is the vocabulary: a code that stands in no line there is never claimed by an analyser.
+(``signals.json``) is the vocabulary: a code that stands in no line there is never claimed by this package.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Weight: TypeAlias = Literal["strong", "raise", "weak"]
 @functools.cache
 def vocabulary() -> dict[str, tuple[Weight, str]]:
     """Weight and meaning by code."""
-    raw = (importlib.resources.files("interlock.analyst") / "signals.json").read_bytes()
+    raw = (importlib.resources.files("interlock.analyst.shell") / "signals.json").read_bytes()
     return msgspec.json.decode(raw, type=dict[str, tuple[Weight, str]])
 
 
