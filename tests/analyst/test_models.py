@@ -43,7 +43,7 @@ def family(**command: object) -> bytes:
     ],
 )
 def test_a_mistake_is_an_error_that_says_where(raw: bytes, part: str) -> None:
-    with pytest.raises(ModelError, match="test.json") as error:
+    with pytest.raises(ModelError, match=r"test\.json") as error:
         read(raw, "test.json")
     assert part in str(error.value)
 
