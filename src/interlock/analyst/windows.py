@@ -1,0 +1,127 @@
+"""PowerShell and cmd: recognised, never followed.  No executor runs them, so every such text is opaque.
+
+What it would have done is told by signals over words of the systems' own documentation, in the text as it stands, as
+it reads without the usual obfuscation (carets, backticks, joined strings), and inside ``-EncodedCommand``.
+
+>>> claims = analyse("powershell -enc " + "aQBlAHgA", Place(argument="command", root="/"))
+>>> sorted(claims.opaque_codes), sorted(claims.signals)
+(['windows.no_executor'], ['windows.encoded', 'windows.evaluates'])
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Final, Literal
+
+from interlock.analyst.claims import Claims, Place
+
+MAX_CHARACTERS = 64 * 1024
+_MAX_LAYERS = 4
+
+_SIGNALS: Final = tuple(
+    (code, re.compile(pattern, re.IGNORECASE))
+    for code, pattern in (
+        ("windows.evaluates", r"\biex\b|\binvoke-expression\b|\binvoke-command\b|\[scriptblock\]::create|\badd-type\b|\.invoke\(|\breflection\.assembly\b"
+            r"|\bmshta\b|\bwscript\b|\bcscript\b|\bregsvr32\b|\brundll32\b|\bmsbuild\b|\binstallutil\b|\bregasm\b|\bcmstp\b|\bodbcconf\b|\bforfiles\b"),
+        ("windows.downloads", r"\bcertutil\b.*(?:-|/)(?:urlcache|verifyctl|url)\b|\bbitsadmin\b|\bstart-bitstransfer\b|\bdownload(?:string|file|data)\b|\biwr\b|\birm\b"
+            r"|\binvoke-(?:webrequest|restmethod)\b|\bnet\.webclient\b|\bdesktopimgdownldr\b|\bmpcmdrun\b.*-downloadfile|\bcurl(?:\.exe)?\s+\S*https?:|\bmsxml2\.xmlhttp\b"),
+        ("windows.encoded", r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.*-(?:de|en)code|\[char\]\s*(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"),
+        ("windows.persists", r"\breg(?:\.exe)?\s+(?:add|import|restore|load)\b|\bschtasks\b|\bregister-scheduledtask\b|\bnew-service\b|\bsc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|failure)\b"
+            r"|\bcurrentversion\\+run|\bset-itemproperty\b|\bnew-itemproperty\b|\bstartup\\|\bwinlogon\b|\bnew-scheduledtask|\bat\s+\d\d?:\d\d|\b__eventfilter\b|\bsystemsetup\b|\bappinit_dlls\b|\bimage file execution\b"),
+        ("windows.credentials", r"\blsass\b|\bminidump\b|\bmimikatz\b|\bsekurlsa\b|\bprocdump\b|\bsave\s+(?:hklm|hkey_local_machine)\\+(?:sam|system|security)|\bntds\.dit\b|\bntdsutil\b|\bcmdkey\b|\bvaultcmd\b"
+            r"|\bconvertto-securestring\b|\bget-credential\b|\bconfig\\+sam\b|\bunattend\.xml\b|\bwdigest\b|\bdpapi\b|\bsysvol\b.*\bcpassword\b|\bgpp\w*password\b|\blogin data\b|\bwlan\s+show\s+profile"),
+        ("windows.destroys", r"\bvssadmin\b.*\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:|\bremove-item\b.*-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
+            r"|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b|\bshadowcopy\s+delete\b|\bfsutil\b|\bremove-(?:computer|ad)\w*|\bsdelete\b"),
+        ("windows.disables", r"\bset-mppreference\b|\badd-mppreference\b|\badvfirewall\b|\bnetsh\s+firewall\b|\bset-netfirewall|\bdisable-\w+|\bwevtutil\s+(?:cl|clear-log|sl)\b|\bclear-eventlog\b|\bamsi\w*|\bset-executionpolicy\b"
+            r"|\bexecutionpolicy\s+(?:bypass|unrestricted)|\s-ep?\s+bypass|\bwindefend\b|\bdisableantispyware\b|\bauditpol\b|\benablelua\b|\bremove-etw\w*|\bsc(?:\.exe)?\s+(?:stop|delete)\b|\btaskkill\b|\bstop-service\b|\bnet1?\s+stop\b"),
+        ("windows.accounts", r"\bnet1?(?:\.exe)?\s+(?:user|localgroup|group|accounts)\b|\bnew-localuser\b|\badd-localgroupmember\b|\bnew-aduser\b|\badd-adgroupmember\b|\bset-adaccount\w*|\brunas\b|\btakeown\b|\bicacls\b|\bset-acl\b"),
+        ("windows.discovers", r"\bsysteminfo\b|\bwhoami\s+/|\bnltest\b|\bdsquery\b|\bget-ad\w+|\bget-net\w+|\badfind\b|\bwmic\b|\bget-wmiobject\b|\bget-ciminstance\b|\bquery\s+(?:user|session)\b|\btasklist\b|\breg(?:\.exe)?\s+query\b|\bquser\b|\bipconfig\b"),
+        ("windows.moves", r"\bpsexec\b|\bwinrm\b|\bwinrs\b|\benter-pssession\b|\bnew-pssession\b|/node:|\bnet1?\s+use\b|\bmstsc\b|\bcopy\b.*\\\\[\w.-]+\\(?:admin|[a-z])\$"),
+    )
+)  # fmt: skip
+_VERBS = (
+    "Get|Set|New|Remove|Add|Start|Stop|Invoke|Out|Write|Read|Import|Export|ConvertTo|ConvertFrom|Copy|Move|Rename|Test|Enable|Disable"
+    "|Restart|Register|Unregister|Clear|Select|Where|ForEach|Sort|Measure|Format|Expand|Compress|Install|Uninstall|Update|Join|Split"
+    "|Resolve|Enter|Exit|Push|Pop|Mount|Dismount|Suspend|Resume|Wait|Send|Receive|Grant|Revoke|Block|Unblock|Find|Save|Show|Hide"
+)
+_NOT_CMDLETS = r"(?!(?:Format|Split|Sort|Update|Start|Test|Install|Get|Set|New|Add|Read|Show|Find|Copy|Move|Join|Select|Push|Pop|Save|Write)-(?:in|up|out|on|off|by|to|date|time|only|line|end)\b)"
+_POWERSHELL = re.compile(
+    rf"(?<![\w/.-]){_NOT_CMDLETS}(?:{_VERBS})-[A-Z][A-Za-z]{{2,40}}(?=[\s;|)}}'\"]|\Z)|\$env:\w|\$PSVersionTable\b|\$ExecutionContext\b|\[(?:System|Net|Convert|IO|Text|Runtime\w*|Reflection|Diagnostics)\.[\w.]+\]"
+    r"|\b(?:iex|iwr|irm)\b\s*\(|\|\s*(?:iex|Invoke-Expression|%\s*\{|\?\s*\{|ft\b|fl\b)|\bNew-Object\b|\[(?:Convert|char|byte\[\]|scriptblock|ref|void|xml|wmiclass|adsi|appdomain)\]"
+    r"|(?:^|[\s;&|(])(?:powershell|pwsh)(?:\.exe)?(?:\s+-|\s*$|\")",
+)  # fmt: skip
+_POWERSHELL_ANY = re.compile(
+    r"(?:^|[\s;&|(\"\\])(?:powershell|pwsh)(?:\.exe)?[\"\s]+(?:.{0,80}\s)?[-/](?:e|ec|en|enc\w*|c|command|nop|noprofile|noni\w*|w|window\w*|ep|ex\w*|sta|f|file|v\w*)\b|\binvoke-(?:expression|webrequest|restmethod|command|mimikatz)\b|\bnew-object\s+(?:system\.)?net\.|(?:^|[;|&(]\s*)iex\b\s*[(\s$]",
+    re.IGNORECASE,
+)  # fmt: skip
+_CMD = re.compile(
+    r"(?:^|[\s;&|(\"\\@])cmd(?:\.exe)?[\"\s]+/[ckrv]\b|%(?:\w*(?:appdata|temp|tmp|comspec|systemroot|windir|userprofile|programfiles|programdata|username|userdomain|computername|public|homepath|allusersprofile)\w*)(?:\(x86\))?(?::[^%]*)?%"
+    r"|(?:^|[;&|(\n]\s*@?)(?:echo\s+off|setlocal|@echo|rem\s|for\s+/[fdlr]\s+%|if\s+(?:not\s+)?(?:exist|defined|errorlevel)\s+|goto\s+:?\w+\s*$|start\s+/\w)"
+    r"|(?:^|[\s;&|(\"\\])(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest|dsquery|auditpol|attrib|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|sc|reg|net1?|esentutl|ntdsutil|cipher|xcopy|robocopy|mklink|forfiles|msiexec|installutil|msbuild|regasm|odbcconf|cmstp|driverquery|w32tm|vaultcmd|quser|pcalua|psexec(?:64)?|procdump(?:64)?)(?:\.exe)\b"
+    r"|(?:^|[;&|(\n]\s*)(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest|dsquery|auditpol|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|esentutl|ntdsutil|xcopy|robocopy|mklink|forfiles|msiexec|vaultcmd|quser|ipconfig)\b(?=\s|$)"
+    r"|(?:^|[;&|(\n]\s*)(?:reg\s+(?:add|delete|query|save|export|import|load|restore|copy)\b|sc\s+(?:\\\\\S+\s+)?(?:create|config|delete|stop|start|query|sdset|failure)\b|net1?\s+(?:user|localgroup|group|use|share|stop|start|view|accounts|session)\b|rd\s+/s|rmdir\s+/s|del\s+/[fsqa]|copy\s+/[byz]|type\s+[a-z]:\\|dir\s+/\w|format\s+[a-z]:|attrib\s+[+-][rhsa]|query\s+(?:user|session)\b|whoami\s+/\w+)"
+    r"|(?:^|[\s\"'&])[A-Za-z]:\\[^\n\"']{1,200}\.(?:exe|bat|cmd|ps1|vbs|dll|msi|scr|hta|js)\b|\b(?:HKLM|HKCU|HKEY_[A-Z_]+)(?::?\\)",
+    re.IGNORECASE,
+)  # fmt: skip
+_ENCODED = re.compile(r"[-/]e(?:c|n|nc|nco\w*)?[\s\"']+([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
+_CALLED = re.compile(r"frombase64string\(\s*['\"]([A-Za-z0-9+/]{8,}={0,2})['\"]", re.IGNORECASE)
+
+
+def recognise(text: str) -> Literal["powershell", "cmd"] | None:
+    """Which of the two a text is in, if it is in either."""
+    text = text[:MAX_CHARACTERS]
+    if not re.search(r"[A-Za-z]{2}", text):
+        return None
+    if _POWERSHELL.search(text) is not None or _POWERSHELL_ANY.search(text) is not None:
+        return "powershell"
+    plain = _plain(text)
+    if _CMD.search(text) is not None or (plain != text and _CMD.search(plain) is not None):
+        return "cmd"
+    return None
+
+
+def analyse(text: str, place: Place) -> Claims:
+    """Claims about one text of PowerShell or cmd: opaque always."""
+    claims = Claims(place)
+    claims.opaque("windows.no_executor")
+    if len(text) > MAX_CHARACTERS:
+        claims.opaque("windows.too_large")
+    layer = text[:MAX_CHARACTERS]
+    for _ in range(_MAX_LAYERS):
+        _note(layer, claims)
+        layer = _inside(layer)
+        if not layer:
+            break
+    return claims
+
+
+def _note(text: str, claims: Claims) -> None:
+    plain = _plain(text)
+    for code, pattern in _SIGNALS:
+        if pattern.search(text) is not None or pattern.search(plain) is not None:
+            claims.signal(code)
+    if plain != text and ("^" in text or "`" in text):
+        claims.signal("windows.obfuscated")
+    if {"windows.downloads", "windows.evaluates"} <= claims.signals.keys():
+        claims.signal("download.executed")
+
+
+def _plain(text: str) -> str:
+    joined = re.sub(r"['\"]\s*\+\s*['\"]", "", text)
+    return re.sub(r"[\^`](?=[A-Za-z\"'(/ -])", "", joined)
+
+
+def _inside(text: str) -> str:
+    found = (*_ENCODED.findall(text)[:8], *_CALLED.findall(text)[:8])
+    return "\n".join(filter(None, map(_decoded, found)))[:MAX_CHARACTERS]
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    wide = raw[1::2].count(0) * 4 > len(raw)
+    return raw.decode("utf-16-le" if wide else "utf-8", "replace")
