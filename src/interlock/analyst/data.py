@@ -72,38 +72,49 @@ _DETECTORS: Final[tuple[tuple[str, str, RegexBasedDetector], ...]] = (
     ("secret.stripe_key", r"[rs]k_live", StripeDetector()),
     ("secret.telegram_token", r"[0-9]{8,10}:[0-9A-Za-z_-]{35}", TelegramBotTokenDetector()),
     ("secret.twilio_key", r"(?:AC|SK)[a-z0-9]{32}", TwilioKeyDetector()),
-)  # fmt: skip
+)
 _HINTS: Final = tuple((code, re.compile(hint, re.IGNORECASE), one) for code, hint, one in _DETECTORS)
 _ANY_HINT: Final = re.compile("|".join(f"(?:{hint})" for _, hint, _ in _DETECTORS), re.IGNORECASE)
 _MORE: Final = (
-    ("secret.api_key", re.compile(r"\b(?:sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{32,200}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z]{34})\b")),
+    (
+        "secret.api_key",
+        re.compile(r"\b(?:sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{32,200}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z]{34})\b"),
+    ),
     ("secret.github_token", re.compile(r"\bgithub_pat_\w{60,255}\b")),
     ("secret.private_key", re.compile(r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b")),
     ("secret.digital_ocean", re.compile(r"\bdo[opr]_v1_[0-9a-f]{64}\b")),
     ("secret.password_hash", re.compile(r"\$(?:2[aby]|5|6|y|argon2id?)\$[./A-Za-z0-9$=,]{20,200}")),
-)  # fmt: skip
+)
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api_?-?key|access_?-?key|secret_?-?key|client_?-?secret"
-    r"|auth_?-?token|private_?-?key|credentials?)[\"']?\s{0,3}(?:=|:(?!:)|\bis\b)\s{0,3}[\"']?([^\s\"',;&<>(){}\[\]]{6,256})",
+    (
+        r"(?<![A-Za-z])(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api_?-?key|access_?-?key"
+        r"|secret_?-?key|client_?-?secret|auth_?-?token|private_?-?key|credentials?)[\"']?\s{0,3}(?:="
+        r"|:(?!:)|\bis\b)\s{0,3}[\"']?([^\s\"',;&<>(){}\[\]]{6,256})"
+    ),
     re.IGNORECASE,
-)  # fmt: skip
+)
 _PLACEHOLDER = re.compile(
-    r"\A(?:your|my|the|an?|some|example|sample|test|dummy|change|replace|insert|fake|null|none|true|false|undefined|todo"
-    r"|env|os|process|config|settings|self|secret|password|token|redacted|placeholder)(?:[^a-z]|\Z|me\b)|[$%{<*]|x{4,}|\.{3}|\*{3}",
+    (
+        r"\A(?:your|my|the|an?|some|example|sample|test|dummy|change|replace|insert|fake|null|none|true"
+        r"|false|undefined|todo|env|os|process|config|settings|self|secret|password|token|redacted"
+        r"|placeholder)(?:[^a-z]|\Z|me\b)|[$%{<*]|x{4,}|\.{3}|\*{3}"
+    ),
     re.IGNORECASE,
-)  # fmt: skip
+)
 _SECRET_PARAMETER = re.compile(
     r"(?:access_?token|api_?key|auth|token|secret|password|passwd|pwd|sig|signature|client_secret|session_?id)=(.{8,})",
     re.IGNORECASE | re.DOTALL,
 )
 _MIN_ENTROPY = 3.0
+_SHORT = 12
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}(?![\w-])")
 _PHONE = re.compile(
     r"(?<![\w.+/-])(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
     r"|\(\d{3}\) ?\d{3}-\d{4}|[2-9]\d{2}-\d{3}-\d{4})(?![\w-])"
-)  # fmt: skip
+)
 _CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{4}(?![\w-])|(?<![\w.-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?![\w-])")
+_MIN_DIGITS = 2  # A card number is no run of one or two digits.
 _CARD_NETWORK = re.compile(r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|35(?:2[89]|[3-8])|6(?:011|4[4-9]|5)")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![A-Za-z0-9])")
 _NATIONAL: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]] = tuple(
@@ -122,7 +133,7 @@ _NATIONAL: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]]
         ("personal.se_personnummer", r"(?:19|20)?\d{6}[-+]\d{4}", personnummer.is_valid),
         ("personal.fi_hetu", r"\d{6}[-+A]\d{3}[0-9A-Y]", hetu.is_valid),
     )
-)  # fmt: skip
+)
 
 
 def analyse(text: str, place: Place) -> Claims:
@@ -188,7 +199,7 @@ def _random(value: str) -> bool:
     if _PLACEHOLDER.search(value) is not None or "/" in value[:1] or "://" in value:
         return False
     kinds = (any(char.isdigit() for char in value), any(char.isalpha() for char in value))
-    return all(kinds) and _entropy(value) >= _MIN_ENTROPY - (0.5 if len(value) < 12 else 0)  # noqa: PLR2004
+    return all(kinds) and _entropy(value) >= _MIN_ENTROPY - (0.5 if len(value) < _SHORT else 0)
 
 
 def _entropy(value: str) -> float:
@@ -208,7 +219,7 @@ def _numbers(chunk: str) -> Iterator[str]:
 
 
 def _is_card(digits: str) -> bool:
-    return _CARD_NETWORK.match(digits) is not None and luhn.is_valid(digits) and len(set(digits)) > 2  # noqa: PLR2004
+    return _CARD_NETWORK.match(digits) is not None and luhn.is_valid(digits) and len(set(digits)) > _MIN_DIGITS
 
 
 def _is_iban(text: str) -> bool:

@@ -16,6 +16,7 @@ import codecs
 import html
 import quopri
 import re
+import sys
 import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ MAX_CHARACTERS = 128 * 1024
 MAX_INFLATED = 64 * 1024
 _MIN_DECODED = 6
 _PRINTABLE_SHARE = 0.95
+_SURROGATES = range(0xD800, 0xE000)
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})(?:={0,2})(?![A-Za-z0-9+/_-])")
 _WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{60,80}\r?\n){1,2000}[A-Za-z0-9+/]{2,80}={0,2}")
@@ -42,11 +44,15 @@ _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 _PERCENT_U = re.compile(r"%u([0-9a-fA-F]{4})")
 _ENTITIES = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,10});")
 _QUOTED = re.compile(r"(?:=[0-9A-F]{2}){2}")
-_ROT13 = re.compile(r"\b(?:uggcf?://|phey|jtrg|onfu|fu -p|rkrp|riny|vzcbeg bf|ez -es|qebc gnoyr|fryrpg |abj vtaber|vtaber )", re.IGNORECASE)
+_ROT13 = re.compile(
+    r"\b(?:uggcf?://|phey|jtrg|onfu|fu -p|rkrp|riny|vzcbeg bf|ez -es|qebc gnoyr|fryrpg |abj vtaber|vtaber )",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(r"[a-z]{3,}", re.IGNORECASE)
 _SIGNALLED: Final = {
     "shell": "text.encoded_command", "powershell": "text.encoded_command", "cmd": "text.encoded_command",
-    "python": "text.encoded_command", "sql": "text.encoded_query", "url": "text.encoded_url", "path": "text.encoded_path",
+    "python": "text.encoded_command", "sql": "text.encoded_query", "url": "text.encoded_url",
+    "path": "text.encoded_path",
 }  # fmt: skip
 
 
@@ -111,7 +117,10 @@ def entities(text: str) -> str:
 
 def escapes(text: str) -> str:
     """The escapes of C, JSON, Python and shells replaced."""
-    return _ESCAPES.sub(lambda found: _char(int(found[1] or found[2] or found[3] or "0", 16) if not found[4] else int(found[4], 8)), text)
+    return _ESCAPES.sub(
+        lambda found: _char(int(found[1] or found[2] or found[3] or "0", 16) if not found[4] else int(found[4], 8)),
+        text,
+    )
 
 
 def _beneath(text: str) -> Iterator[tuple[str, str]]:
@@ -201,4 +210,4 @@ def inflated(raw: bytes) -> bytes | None:
 
 
 def _char(point: int) -> str:
-    return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else "\ufffd"  # noqa: PLR2004
+    return "\ufffd" if point in _SURROGATES or point > sys.maxunicode else chr(point)

@@ -19,14 +19,15 @@ _METADATA: Final = frozenset(
     ipaddress.ip_address(one)
     for one in (
         "169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.169.253", "169.254.169.123", "169.254.0.23",
-        "169.254.42.42", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
-        "fd00:42::42",
+        "169.254.42.42", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd00:ec2::23",
+        "fd20:ce::254", "fd00:42::42",
     )
 )  # fmt: skip
 _METADATA_NAMES: Final = frozenset(
     {
         "metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal",
-        "metadata.azure.internal", "metadata.azure.com", "rancher-metadata", "metadata.tencentyun.com", "metadata.service.consul",
+        "metadata.azure.internal", "metadata.azure.com", "rancher-metadata", "metadata.tencentyun.com",
+        "metadata.service.consul",
     }
 )  # fmt: skip
 _PRIVATE_SUFFIXES: Final = (
@@ -38,10 +39,13 @@ _WILDCARD_NAMES: Final = (
     "1u.ms", "rbndr.us", "localho.st", "ip6.name",
 )  # fmt: skip
 _ALWAYS_LOCAL: Final = frozenset({"localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "local.gd", "localho.st"})
-_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z"
+)
 _SHAPE = re.compile(r"(?:[\w-]{1,63}\.){1,10}[a-z]{2,24}\.?\Z|(?:\d{1,3}\.){3}\d{1,3}\Z|localhost\Z", re.IGNORECASE)
 _EMBEDDED = re.compile(r"(?:^|[.-])((?:\d{1,3}[.-]){3}\d{1,3})(?=[.-]|\Z)")
 _EMBEDDED_HEX = re.compile(r"(?:^|\.)([0-9a-f]{8})\.")
+_BYTES, _BYTE = 4, 0xFF
 _DOTS = str.maketrans({"。": ".", "．": ".", "｡": ".", "․": "."})
 
 
@@ -73,15 +77,14 @@ def examine(host: str, claims: Claims) -> str | None:
 def aton(host: str) -> ipaddress.IPv4Address | None:
     """An address in any of the notations that ``inet_aton`` takes."""
     parts = host.split(".")
-    if not 1 <= len(parts) <= 4:  # noqa: PLR2004 - an address has four bytes
+    if not 1 <= len(parts) <= _BYTES:
         return None
     numbers = [_number(one) for one in parts]
     if any(one is None for one in numbers):
         return None
     *leading, last = [one for one in numbers if one is not None]
-    if any(one > 255 for one in leading):  # noqa: PLR2004
-        leading = [one & 255 for one in leading]
-    value = last & ((1 << (8 * (5 - len(parts)))) - 1)  # Some readers cut what overflows; it is read as they do.
+    leading = [one & _BYTE for one in leading]  # Some readers cut what overflows; it is read as they do.
+    value = last & ((1 << (8 * (_BYTES + 1 - len(parts)))) - 1)
     for index, one in enumerate(leading):
         value |= one << (8 * (3 - index))
     return ipaddress.IPv4Address(value)

@@ -1,7 +1,8 @@
 """Arguments of tools that nobody described: every string in a nested value is looked at by its shape.
 
-The keys only add: what stands under ``to`` is a recipient as well, under ``attachments`` a file that is read.  A string
-without a shape is searched for what it hides, for secrets and personal data.
+The keys help: what stands under ``to`` is a recipient, under ``attachments`` a file that is read, under ``command`` a
+line for a shell.  What stands under ``body`` and the like is data that nobody runs, so its own shape counts for nothing.
+Every string is searched for what it hides, for secrets and for personal data.
 
 >>> value = {"note": "see below", "steps": [{"run": "rm -rf ~/x"}]}
 >>> found = walk(value, Place(argument="job", root="/", analysers={"shell": lambda text, place: Claims(place)}))
@@ -24,14 +25,38 @@ from interlock.artifact.codec import Json
 MAX_STRINGS = 1024
 MAX_DEPTH = 32
 MAX_CHARACTERS = 256 * 1024
-_RECIPIENTS: Final = frozenset({"to", "cc", "bcc", "recipient", "recipients", "participants", "invitees", "reply_to", "share_with"})
+_SHORT_KEY = 24  # A longer key may be what a tool is really told.
+_RECIPIENTS: Final = frozenset(
+    {"to", "cc", "bcc", "recipient", "recipients", "participants", "invitees", "reply_to", "share_with"}
+)
 _ATTACHMENTS: Final = frozenset({"attachment", "attachments", "attach", "attached_files", "upload", "upload_file"})
+_PATHS: Final = frozenset(
+    {
+        "path",
+        "file",
+        "file_path",
+        "filepath",
+        "filename",
+        "file_name",
+        "source",
+        "destination",
+        "src",
+        "dst",
+        "dest",
+        "directory",
+        "folder",
+        "dir",
+        "cwd",
+    }
+)
 _CODE: Final = {
-    "command": "shell", "cmd": "shell", "shell_command": "shell", "bash": "shell", "cmdline": "shell", "script": "shell",
-    "sql": "sql", "sql_query": "sql", "statement": "sql", "url": "url", "uri": "url", "href": "url", "webhook": "url",
+    "command": "shell", "cmd": "shell", "shell_command": "shell", "bash": "shell", "cmdline": "shell",
+    "script": "shell", "sql": "sql", "sql_query": "sql", "statement": "sql", "url": "url", "uri": "url", "href": "url", "webhook": "url",
     "webhook_url": "url", "callback_url": "url", "endpoint": "url", "code": "python", "python": "python",
 }  # fmt: skip
-_CONTENT: Final = frozenset({"content", "body", "text", "message", "description", "subject", "title", "comment", "note", "summary"})
+_CONTENT: Final = frozenset(
+    {"content", "body", "text", "message", "description", "subject", "title", "comment", "note", "summary"}
+)
 
 
 def analyse(text: str, place: Place) -> Claims:
@@ -77,7 +102,7 @@ def _strings(value: Json, claims: Claims) -> Iterator[tuple[str, str]]:
                 pending.extend((key, item, depth + 1) for item in reversed(one))
             case dict():
                 pending.extend((str(name).lower(), item, depth + 1) for name, item in reversed(one.items()))
-                pending.extend(("", str(name), depth + 1) for name in one if len(str(name)) > 24)  # noqa: PLR2004
+                pending.extend(("", str(name), depth + 1) for name in one if len(str(name)) > _SHORT_KEY)
             case _:
                 pass
 
@@ -94,12 +119,12 @@ def _look(key: str, text: str, claims: Claims) -> None:
         claims.file(Effect.READ, text)
     elif key in _CODE and (language is not None or _CODE[key] in {"shell", "python"}) and " " in text.strip():
         claims.inline(_CODE[key], text)
-    elif language is not None and not (key in _CONTENT and language in {"path", "email"}):
+    elif key in _PATHS and language in {None, "path"} and "\n" not in text:
+        paths.examine(text, claims)
+    elif language is not None and key not in _CONTENT:
         claims.signal(f"shape.{language}")
-        _shaped(language, text, claims)
+        claims.inline(language, text)
+    if key in _CONTENT and paths.mentions_credential(text):
+        claims.signal("data.names_credential")
     decoding.examine(text, claims)
     data.examine(text, claims)
-
-
-def _shaped(language: str, text: str, claims: Claims) -> None:
-    claims.inline(language, text)

@@ -20,19 +20,22 @@ _PAIRS: Final = (
     ("іїıι", "i"), ("јϳ", "j"), ("кκ", "k"), ("ӏⅼ", "l"), ("мⅿ", "m"), ("ոռп", "n"), ("оοօσ", "o"), ("рρ", "p"),
     ("ԛզ", "q"), ("гᴦ", "r"), ("ѕꜱ", "s"), ("тτ", "t"), ("υսᴜ", "u"), ("νѵᴠ", "v"), ("ԝѡᴡ", "w"), ("хχ", "x"),
     ("уүγ", "y"), ("ᴢʐ", "z"),
-    ("АΑ", "A"), ("ВΒ", "B"), ("СϹ", "C"), ("ЕΕ", "E"), ("ԌᏀ", "G"), ("НΗ", "H"), ("ІΙӀ", "I"), ("ЈᎫ", "J"), ("КΚ", "K"),
-    ("МΜ", "M"), ("Ν", "N"), ("ОΟ", "O"), ("РΡ", "P"), ("ЅᏚ", "S"), ("ТΤ", "T"), ("ԜᎳ", "W"), ("ХΧ", "X"), ("ҮΥ", "Y"),
+    ("АΑ", "A"), ("ВΒ", "B"), ("СϹ", "C"), ("ЕΕ", "E"), ("ԌᏀ", "G"), ("НΗ", "H"), ("ІΙӀ", "I"), ("ЈᎫ", "J"),
+    ("КΚ", "K"), ("МΜ", "M"), ("Ν", "N"), ("ОΟ", "O"), ("РΡ", "P"), ("ЅᏚ", "S"), ("ТΤ", "T"), ("ԜᎳ", "W"), ("ХΧ", "X"), ("ҮΥ", "Y"),
     ("Ζ", "Z"), ("∕⁄⧸", "/"), ("∖⧵", "\\"), ("‐‑‒–—−", "-"), ("․", "."), ("；", ";"), ("ǀ∣", "|"), ("ː∶", ":"),
 )  # fmt: skip
 _LATIN: Final = str.maketrans({other: latin for others, latin in _PAIRS for other in others})
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OVERRIDE = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_TAG_BASE = 0xE0000
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff"
     "\uffa0\ufff9-\ufffb\ufe00-\ufe0f\U000e0000-\U000e01ef]"
 )
-_JOINED = re.compile("(?<=[\u0900-\u0dff\u0600-\u06ff\u2190-\U0001faff\ufe0f])[\u200c\u200d\ufe0f]")  # Emoji and scripts.
+_JOINED = re.compile(
+    "(?<=[\u0900-\u0dff\u0600-\u06ff\u2190-\U0001faff\ufe0f])[\u200c\u200d\ufe0f]"
+)  # Emoji and scripts.
 _WORD = re.compile(r"[^\W\d_]{2,64}")
 
 
@@ -48,7 +51,7 @@ def fold(text: str) -> str:
 
 def tagged(text: str) -> str:
     """The ASCII text that is written in Unicode's invisible tags."""
-    return "".join(chr(ord(one) - 0xE0000) for one in _TAGS.findall(text) if 0x20 <= ord(one) - 0xE0000 < 0x7F)  # noqa: PLR2004
+    return "".join(char for one in _TAGS.findall(text) if (char := chr(ord(one) - _TAG_BASE)).isprintable())
 
 
 def signals(text: str) -> frozenset[str]:

@@ -33,7 +33,7 @@ _OVERLONG: Final = (
     (re.compile(r"\\x2e|(?<![0-9a-z])0x2e", re.IGNORECASE), "."),
     (re.compile(r"\\x2f|0x2f", re.IGNORECASE), "/"),
     (re.compile(r"\\x5c|0x5c", re.IGNORECASE), "\\\\"),
-)  # fmt: skip
+)
 _UNICODE_DOT = re.compile(r"%u(?:002e|ff0e|2024)", re.IGNORECASE)
 _UNICODE_SLASH = re.compile(r"%u(?:002f|ff0f|2215|2044|efc8|f025)", re.IGNORECASE)
 _UNICODE_BACKSLASH = re.compile(r"%u(?:005c|ff3c|2216)", re.IGNORECASE)
@@ -46,28 +46,77 @@ _WINDOWS = re.compile(r"[A-Za-z]:(?:[\\/]|\Z)|\\\\[^\\]|//[?.]/|\\\\[?.]\\|[^/]*
 _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.\w*)?\Z", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:(?://|(?=[^/]*\Z)(?=.*/))")
 _SYSTEM: Final = (
-    "/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/var/run", "/run", "/usr", "/bin", "/sbin", "/lib", "/lib64",
-    "/var/lib", "/var/spool", "/var/log", "/var/www", "/opt", "/System", "/Library", "/private/etc", "/snap", "/windows",
-    "/winnt", "/WINDOWS", "/Windows",
-)  # fmt: skip
+    "/etc",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/root",
+    "/var/run",
+    "/run",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/var/lib",
+    "/var/spool",
+    "/var/log",
+    "/var/www",
+    "/opt",
+    "/System",
+    "/Library",
+    "/private/etc",
+    "/snap",
+    "/windows",
+    "/winnt",
+    "/WINDOWS",
+    "/Windows",
+)
+_SCRATCH: Final = "/tmp"  # noqa: S108 - a name, not a file that is opened
 _HARMLESS: Final = frozenset({"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/zero", "/dev/urandom"})
 _SECRET_FILES: Final = (
-    "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssl/private", "/etc/passwd-", "/etc/shadow-", "/etc/security/opasswd",
-    "/proc/self/environ", "/run/secrets", "/var/run/secrets", "/etc/krb5.keytab", "/var/lib/docker", "/etc/kubernetes",
-    "/root/.ssh", "/root/.bash_history", "/var/run/docker.sock", "/run/docker.sock",
-)  # fmt: skip
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/ssl/private",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/security/opasswd",
+    "/proc/self/environ",
+    "/run/secrets",
+    "/var/run/secrets",
+    "/etc/krb5.keytab",
+    "/var/lib/docker",
+    "/etc/kubernetes",
+    "/root/.ssh",
+    "/root/.bash_history",
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+)
 _SECRET_NAMES = re.compile(
-    r"(?:^|/)(?:\.docker/config\.json|\.(?:bash|zsh|python|mysql|psql|node_repl)_history|\.htpasswd|wallet\.dat|secring\.\w+|[\w.-]*\.kdbx?"
-    r"|\.config/gh/hosts\.yml|\.vault-token|\.terraform\.d/credentials\.tfrc\.json|logins\.json|Login Data|key[34]\.db|cookies\.sqlite"
-    r"|authorized_keys|known_hosts|id_(?:dsa|ecdsa)\w*|secrets?\.(?:ya?ml|json|toml|env)|\w+\.env|service[_-]account[\w-]*\.json|proc/\d+/environ)\Z",
+    (
+        r"(?:^|/)(?:\.docker/config\.json|\.(?:bash|zsh|python|mysql|psql|node_repl)_history|\.htpasswd"
+        r"|wallet\.dat|secring\.\w+|[\w.-]*\.kdbx?|\.config/gh/hosts\.yml|\.vault-token"
+        r"|\.terraform\.d/credentials\.tfrc\.json|logins\.json|Login Data|key[34]\.db|cookies\.sqlite"
+        r"|authorized_keys|known_hosts|id_(?:dsa|ecdsa)\w*|secrets?\.(?:ya?ml|json|toml|env)|\w+\.env"
+        r"|service[_-]account[\w-]*\.json|proc/\d+/environ)\Z"
+    ),
     re.IGNORECASE,
-)  # fmt: skip
+)
+_MENTIONED = re.compile(
+    r"(?<![\w@/])(?:~?/)?[\w-]{0,64}\.?[\w-]{1,64}(?:[/.][\w.-]{1,64}){0,16}|(?<![\w@/.])\.[a-z][\w./-]{1,128}"
+)
 _PERSISTENCE = re.compile(
-    r"(?:^|/)(?:\.(?:bashrc|bash_profile|bash_login|bash_logout|profile|zshrc|zprofile|zshenv|zlogin|kshrc|cshrc|tcshrc|inputrc|xinitrc|xprofile|vimrc|emacs|pam_environment)"
-    r"|\.ssh/(?:authorized_keys|config|rc)|\.config/(?:autostart|systemd|fish/config\.fish)|\.git/(?:hooks|config)|\.gitconfig|\.gitmodules|\.pre-commit-config\.yaml"
-    r"|etc/(?:cron[\w.]*|crontab|init\.d|rc\.local|rc\d\.d|profile(?:\.d)?|ld\.so\.preload|ld\.so\.conf\.d|systemd|pam\.d|sudoers(?:\.d)?|passwd|group|hosts|environment|bash\.bashrc|xdg/autostart|udev|modules|apt/apt\.conf\.d)"
-    r"|var/spool/cron|LaunchAgents|LaunchDaemons|sitecustomize\.py|usercustomize\.py|[\w-]+\.pth)(?:/|\Z)"
-)  # fmt: skip
+    r"(?:^|/)(?:\.(?:bashrc|bash_profile|bash_login|bash_logout|profile|zshrc|zprofile|zshenv|zlogin"
+    r"|kshrc|cshrc|tcshrc|inputrc|xinitrc|xprofile|vimrc|emacs|pam_environment)"
+    r"|\.ssh/(?:authorized_keys|config|rc)|\.config/(?:autostart|systemd|fish/config\.fish)"
+    r"|\.git/(?:hooks|config)|\.gitconfig|\.gitmodules|\.pre-commit-config\.yaml|etc/(?:cron[\w.]*"
+    r"|crontab|init\.d|rc\.local|rc\d\.d|profile(?:\.d)?|ld\.so\.preload|ld\.so\.conf\.d|systemd"
+    r"|pam\.d|sudoers(?:\.d)?|environment|bash\.bashrc|xdg/autostart|udev|modules|apt/apt\.conf\.d)"
+    r"|var/spool/cron|LaunchAgents|LaunchDaemons|sitecustomize\.py|usercustomize\.py|[\w-]+\.pth)(?:/"
+    r"|\Z)"
+)
 
 
 def analyse(text: str, place: Place) -> Claims:
@@ -107,9 +156,18 @@ def note(text: str, claims: Claims, *, reads: bool) -> None:
         claims.signal("path.persistence")
 
 
+def mentions_credential(text: str) -> bool:
+    """Whether prose speaks of a file that holds credentials."""
+    return any(credential(one.rstrip(".")) for one in _MENTIONED.findall(text[: 4 * MAX_CHARACTERS])[:MAX_SEGMENTS])
+
+
 def credential(name: str) -> bool:
     """Whether a canonical path names a file that holds credentials."""
-    return names_credential(name) or _SECRET_NAMES.search(name) is not None or any(inside(name, one) for one in _SECRET_FILES)
+    return (
+        names_credential(name)
+        or _SECRET_NAMES.search(name) is not None
+        or any(inside(name, one) for one in _SECRET_FILES)
+    )
 
 
 def system(name: str) -> bool:
@@ -136,7 +194,9 @@ def _decoded(text: str, claims: Claims) -> str:
         claims.opaque("path.encoded")
     folded = lookalikes.normal(plain)
     shown = folded if set(re.findall(r"[./\\]", folded)) != set() and folded != plain else plain
-    if shown.count("/") + shown.count("..") + shown.count("\\") > plain.count("/") + plain.count("..") + plain.count("\\"):
+    if shown.count("/") + shown.count("..") + shown.count("\\") > plain.count("/") + plain.count("..") + plain.count(
+        "\\"
+    ):
         claims.opaque("path.encoded")
         plain = shown
     return _trimmed(plain, claims)
@@ -149,7 +209,11 @@ def _layer(text: str) -> str:
     text = _UNICODE_ANY.sub("/", text)
     if _ENTITY.search(text) is not None:
         text = decoding.entities(text)
-    return decoding.percent(text) if re.search(r"%(?:2[5ef]|5c|00|0a|0d|%[0-9a-f]{2})|(?:%[0-9a-f]{2}){3}", text, re.IGNORECASE) else text
+    return (
+        decoding.percent(text)
+        if re.search(r"%(?:2[5ef]|5c|00|0a|0d|%[0-9a-f]{2})|(?:%[0-9a-f]{2}){3}", text, re.IGNORECASE)
+        else text
+    )
 
 
 def _trimmed(plain: str, claims: Claims) -> str:
@@ -162,7 +226,11 @@ def _trimmed(plain: str, claims: Claims) -> str:
     if "\\" in plain:
         claims.opaque("path.backslash")
         plain = plain.replace("\\", "/")
-    if _SEMICOLON.search(plain) is not None or _INSERTED.search(plain) is not None or _DOTS_ONLY.search(plain) is not None:
+    if (
+        _SEMICOLON.search(plain) is not None
+        or _INSERTED.search(plain) is not None
+        or _DOTS_ONLY.search(plain) is not None
+    ):
         claims.opaque("path.encoded")
         plain = _DOTS_ONLY.sub("/..", _INSERTED.sub("../", _SEMICOLON.sub("..", plain)))
     if re.search(r"\$\(|\$\{?\w|`", plain) is not None:
@@ -196,7 +264,7 @@ def _climbs(path: str) -> bool:
 
 
 def _place(name: str, claims: Claims) -> None:
-    if not inside(name, claims.place.root) and not inside(name, "/tmp") and name not in _HARMLESS:  # noqa: S108
+    if not inside(name, claims.place.root) and not inside(name, _SCRATCH) and name not in _HARMLESS:
         claims.signal("path.outside")
     if credential(name):
         claims.signal("path.credential")

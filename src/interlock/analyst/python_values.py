@@ -10,15 +10,21 @@ import base64
 import binascii
 import codecs
 import posixpath
-from collections.abc import Iterator
 from typing import TypeAlias
+
+from interlock.analyst.tables import words
 
 Folded: TypeAlias = "str | bytes | int | tuple[Folded, ...]"
 MAX_DEPTH = 48
 MAX_LENGTH = 64 * 1024
-_PATHS = frozenset({"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "os.path.expanduser", "os.path.abspath", "os.path.realpath",
-    "os.path.normpath", "os.fspath", "str", "os.path.expandvars", "shlex.quote"})  # fmt: skip
-_DECODERS = frozenset({"base64.b64decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "base64.decodebytes"})
+MAX_ITEMS = 4096
+_FIRST_SURROGATE, _BYTE = 0xD800, 0xFF
+_PATHS = words(
+    "pathlib.Path pathlib.PurePath pathlib.PosixPath os.path.expanduser os.path.abspath os.path.normpath os.fspath str"
+)
+_DECODERS = frozenset(
+    {"base64.b64decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "base64.decodebytes"}
+)
 
 
 class Names:
@@ -31,11 +37,15 @@ class Names:
         self._values: dict[str, ast.expr] = {}
         self._bindings: dict[str, int] = {}
         self._loads: dict[str, int] = {}
+        self._folded: dict[int, Folded | None] = {}
         for node in ast.walk(tree):
             self._note(node)
         self.ambiguous |= self.imported.keys() & self.defined
         for name, value in tuple(self._values.items()):
-            mutable = isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.Call) and self._loads.get(name, 0) > 1
+            mutable = (
+                isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.Call)
+                and self._loads.get(name, 0) > 1
+            )
             if mutable or self._bindings.get(name, 0) != 1 or name in self.imported:
                 del self._values[name]  # A list that is used elsewhere may be changed there.
 
@@ -58,55 +68,61 @@ class Names:
                 folded = self.fold(argument, depth + 1)
                 return folded if isinstance(folded, str) else ""
             case ast.Call(func=ast.Name(id="getattr"), args=[base, named, *_]):
-                inner, attr = self.qualified(base, depth + 1), self.fold(named, depth + 1)
-                return f"{inner}.{attr}" if inner and isinstance(attr, str) else ""
+                inner, chosen = self.qualified(base, depth + 1), self.fold(named, depth + 1)
+                return f"{inner}.{chosen}" if inner and isinstance(chosen, str) else ""
             case _:
                 return ""
 
     def module(self, name: str) -> bool:
         """Whether a qualified name begins with something imported (or a builtin module named outright)."""
         root = name.split(".", 1)[0]
-        return any(one.split(".", 1)[0] == root for one in self.imported.values()) or root in {"builtins", "os", "sys", "subprocess"}
+        return any(one.split(".", 1)[0] == root for one in self.imported.values()) or root in {
+            "builtins",
+            "os",
+            "sys",
+            "subprocess",
+        }
 
     def imports(self, *modules: str) -> bool:
         """Whether any of the modules is imported."""
         return any(one.split(".", 1)[0] in modules for one in self.imported.values())
 
-    def fold(self, node: ast.expr | None, depth: int = 0) -> Folded | None:  # noqa: C901, PLR0912 - a closed match
-        """What an expression amounts to, or ``None``."""
+    def fold(self, node: ast.expr | None, depth: int = 0) -> Folded | None:
+        """What an expression amounts to, or ``None``; each node is folded once."""
         if node is None or depth > MAX_DEPTH:
             return None
+        if id(node) not in self._folded:
+            self._folded[id(node)] = None  # A name that is bound to itself amounts to nothing.
+            self._folded[id(node)] = self._fold(node, depth + 1)
+        return self._folded[id(node)]
+
+    def _fold(self, node: ast.expr, depth: int) -> Folded | None:
         match node:
             case ast.Constant(value=str() | bytes() | int() as value):
                 return value
             case ast.Name(id=name):
-                return self.fold(self._values.get(name), depth + 1)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return _added(self.fold(left, depth + 1), self.fold(right, depth + 1))
-            case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return _joined(self.fold(left, depth + 1), self.fold(right, depth + 1))
-            case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return _times(self.fold(left, depth + 1), self.fold(right, depth + 1))
+                return self.fold(self._values.get(name), depth)
+            case ast.BinOp(left=left, op=operator, right=right):
+                return _operated(operator, self.fold(left, depth), self.fold(right, depth))
             case ast.JoinedStr(values=values):
-                return _text(self.fold(one.value if isinstance(one, ast.FormattedValue) else one, depth + 1) for one in values)
+                parts = (one.value if isinstance(one, ast.FormattedValue) else one for one in values)
+                return _text([self.fold(one, depth) for one in parts])
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                folded = [self.fold(one, depth + 1) for one in items]
+                folded = [self.fold(one, depth) for one in items]
                 return None if any(one is None for one in folded) else tuple(one for one in folded if one is not None)
-            case ast.Subscript(value=value, slice=ast.Slice(lower=None, upper=None, step=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)))):
-                inner = self.fold(value, depth + 1)
-                return inner[::-1] if isinstance(inner, str | bytes) else None
             case ast.Subscript(value=value, slice=index):
-                inner, at = self.fold(value, depth + 1), self.fold(index, depth + 1)
-                return inner[at] if isinstance(inner, tuple) and isinstance(at, int) and -len(inner) <= at < len(inner) else None
+                return _taken(self.fold(value, depth), index, self.fold(index, depth))
             case ast.Call():
-                return self._call(node, depth + 1)
+                return self._call(node, depth)
             case _:
                 return None
 
     def text(self, node: ast.expr | None) -> str | None:
         """The folded value if it is text."""
         value = self.fold(node)
-        return value if isinstance(value, str) else value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+        return (
+            value if isinstance(value, str) else value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+        )
 
     def _call(self, node: ast.Call, depth: int) -> Folded | None:
         name = self.qualified(node.func, depth)
@@ -120,7 +136,7 @@ class Names:
             return _paths(known)
         if name == "pathlib.Path.home" or (name == "os.path.expanduser" and not known):
             return "~"
-        if name == "chr" and len(known) == 1 and isinstance(known[0], int) and 0 <= known[0] < 0xD800:  # noqa: PLR2004
+        if name == "chr" and len(known) == 1 and isinstance(known[0], int) and 0 <= known[0] < _FIRST_SURROGATE:
             return chr(known[0])
         if name in _DECODERS and known:
             return _base64(known[0])
@@ -136,11 +152,17 @@ class Names:
         inner = self.fold(func.value, depth)
         match func.attr, inner, known:
             case "decode" | "encode", str() | bytes(), _:
-                return _codec(inner, known[0]) if known else inner.decode("utf-8", "replace") if isinstance(inner, bytes) else inner
+                return (
+                    _codec(inner, known[0])
+                    if known
+                    else inner.decode("utf-8", "replace")
+                    if isinstance(inner, bytes)
+                    else inner
+                )
             case "join", str(), [tuple() as parts] if all(isinstance(one, str) for one in parts):
-                return inner.join(str(one) for one in parts)[:MAX_LENGTH]
+                return _short(inner.join(str(one) for one in parts))
             case "replace", str(), [str() as old, str() as new] if old:
-                return inner.replace(old, new)[:MAX_LENGTH]
+                return _short(inner.replace(old, new)) if inner.count(old) * len(new) < MAX_LENGTH else None
             case "split", str(), []:
                 return tuple(inner.split())
             case "strip" | "lower" | "upper" | "lstrip" | "rstrip", str(), []:
@@ -154,27 +176,32 @@ class Names:
 
     def _note(self, node: ast.AST) -> None:
         match node:
-            case ast.Import(names=names):
-                for one in names:
-                    name = one.asname or one.name.split(".", 1)[0]
-                    self._import(name, one.name if one.asname else name)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                for one in names:
-                    self._import(one.asname or one.name, f"{'.' * level}{module or ''}.{one.name}")
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                self._bound(name)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            case ast.Import() | ast.ImportFrom():
+                self._imports(node)
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                | ast.NamedExpr(target=ast.Name(id=name), value=value)
+            ):
                 self._values[name] = value
-            case ast.NamedExpr(target=ast.Name(id=name), value=value):
-                self._values[name] = value
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
-                self._bound(name)
-            case ast.Name(id=name):
+            case ast.Name(id=name, ctx=ast.Load()):
                 self._loads[name] = self._loads.get(name, 0) + 1
-            case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name):
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                self._bound(name)
+            case ast.ClassDef(name=name) | ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
+                self._bound(name)
+            case ast.MatchStar(name=str() as name) | ast.MatchMapping(rest=str() as name):
                 self._bound(name)
             case _:
                 pass
+
+    def _imports(self, node: ast.Import | ast.ImportFrom) -> None:
+        for one in node.names:
+            if isinstance(node, ast.ImportFrom):
+                self._import(one.asname or one.name, f"{'.' * node.level}{node.module or ''}.{one.name}")
+            else:
+                name = one.asname or one.name.split(".", 1)[0]
+                self._import(name, one.name if one.asname else name)
 
     def _import(self, name: str, qualified: str) -> None:
         if self.imported.get(name, qualified) != qualified:
@@ -186,22 +213,37 @@ class Names:
         self._bindings[name] = self._bindings.get(name, 0) + 1
 
 
-def _added(left: Folded | None, right: Folded | None) -> Folded | None:
-    if isinstance(left, str) and isinstance(right, str):
-        return (left + right)[:MAX_LENGTH]
-    if isinstance(left, bytes) and isinstance(right, bytes):
-        return (left + right)[:MAX_LENGTH]
-    return (left + right) if isinstance(left, tuple) and isinstance(right, tuple) else None
+def _operated(operator: ast.operator, left: Folded | None, right: Folded | None) -> Folded | None:
+    match operator, left, right:
+        case ast.Add(), str(), str():
+            return _short(left + right)
+        case ast.Add(), bytes(), bytes():
+            return left + right if len(left) + len(right) < MAX_LENGTH else None
+        case ast.Add(), tuple(), tuple():
+            return left + right if len(left) + len(right) < MAX_ITEMS else None
+        case ast.Div(), str(), str():
+            return _short(posixpath.join(left, right))
+        case ast.Mult(), str(), int() if 0 <= right * len(left) < MAX_LENGTH:
+            return left * right
+        case _:
+            return None
 
 
-def _times(left: Folded | None, right: Folded | None) -> Folded | None:
-    if isinstance(left, str) and isinstance(right, int) and 0 <= right * len(left) <= MAX_LENGTH:
-        return left * right
-    return None
+def _taken(value: Folded | None, index: ast.expr, at: Folded | None) -> Folded | None:
+    """An item of a tuple, or a text turned round."""
+    match value, index, at:
+        case str() | bytes(), ast.Slice(
+            lower=None, upper=None, step=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1))
+        ), _:
+            return value[::-1]
+        case tuple(), _, int() if -len(value) <= at < len(value):
+            return value[at]
+        case _:
+            return None
 
 
-def _joined(left: Folded | None, right: Folded | None) -> Folded | None:
-    return posixpath.join(left, right) if isinstance(left, str) and isinstance(right, str) else None
+def _short(text: str) -> str | None:
+    return text if len(text) < MAX_LENGTH else None
 
 
 def _paths(parts: list[Folded]) -> Folded | None:
@@ -209,10 +251,9 @@ def _paths(parts: list[Folded]) -> Folded | None:
     return posixpath.join(*texts) if texts and len(texts) == len(parts) else None
 
 
-def _text(parts: Iterator[Folded | None]) -> str | None:
-    texts = [str(one) if isinstance(one, str | int) else None for one in parts]
-    known = [one for one in texts if one is not None]
-    return "".join(known)[:MAX_LENGTH] if len(known) == len(texts) else None
+def _text(parts: list[Folded | None]) -> str | None:
+    known = [str(one) for one in parts if isinstance(one, str | int)]
+    return _short("".join(known)) if len(known) == len(parts) else None
 
 
 def _base64(value: Folded) -> bytes | None:
@@ -241,6 +282,6 @@ def _bytes(name: str, known: list[Folded]) -> Folded | None:
         except ValueError:
             return None
     if isinstance(first, tuple):
-        numbers = [one for one in first if isinstance(one, int) and 0 <= one < 256]  # noqa: PLR2004
+        numbers = [one for one in first if isinstance(one, int) and 0 <= one <= _BYTE]
         return bytes(numbers) if len(numbers) == len(first) else None
     return first if isinstance(first, bytes) else first.encode("utf-8", "replace") if isinstance(first, str) else None

@@ -30,6 +30,10 @@ _ALIASES = {"postgresql": "postgres", "pg": "postgres", "mariadb": "mysql", "mss
 _KNOWN = ("postgres", "mysql", "sqlite", "tsql", "oracle", "bigquery", "snowflake", "redshift", "duckdb")
 _TRIED = ("postgres", "mysql", "tsql", "sqlite")
 _CONTROL = (exp.Transaction, exp.Commit, exp.Rollback, exp.Use)
+_UNDERSTOOD = (
+    exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Describe, exp.Show, exp.Analyze, exp.Comment,
+    exp.Declare, exp.Detach, *_CONTROL,
+)  # fmt: skip
 _PLAIN = re.compile(r"[\w\s(),.;=<>*+'%:-]*\Z", re.ASCII)
 _EVERYDAY = re.compile(r"\s*(?:select|insert\s+into|update|delete\s+from|with)\b", re.IGNORECASE)
 _STRING = re.compile(r"'(?:[^']|'')*'")
@@ -91,16 +95,16 @@ def _dialects(text: str, named: str) -> tuple[str, ...]:
     return _TRIED
 
 
-def _parse(text: str, dialect: str) -> list[exp.Expression] | None:
+def _parse(text: str, dialect: str) -> list[exp.Expr] | None:
     try:
         found = sqlglot.parse(text, dialect=dialect)
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, IndexError, KeyError):
         return None  # The last five are the parser's own mistakes on malformed text.
-    statements = [one for one in found if isinstance(one, exp.Expression)]
+    statements = [one for one in found if isinstance(one, exp.Expr)]
     return statements or None
 
 
-def _statements(statements: list[exp.Expression], claims: Claims) -> None:
+def _statements(statements: list[exp.Expr], claims: Claims) -> None:
     if len(statements) > MAX_STATEMENTS:
         claims.opaque("sql.too_large")
     if sum(not isinstance(one, _CONTROL) for one in statements) > 1:
@@ -112,16 +116,14 @@ def _statements(statements: list[exp.Expression], claims: Claims) -> None:
             claims.opaque("sql.too_large")
 
 
-def _statement(statement: exp.Expression, claims: Claims) -> None:
+def _statement(statement: exp.Expr, claims: Claims) -> None:
     match statement:
-        case exp.Query() | exp.Insert() | exp.Update() | exp.Delete() | exp.Merge() | exp.Describe():
+        case _ if isinstance(statement, _UNDERSTOOD):
             pass
         case exp.Create():
             _create(statement, claims)
-        case exp.Drop() | exp.TruncateTable():
-            claims.signal("sql.destroys")
-        case exp.Alter():
-            if statement.find(exp.Drop) is not None:
+        case exp.Drop() | exp.TruncateTable() | exp.Alter():
+            if not isinstance(statement, exp.Alter) or statement.find(exp.Drop) is not None:
                 claims.signal("sql.destroys")
         case exp.Grant() | exp.Revoke():
             _grant(statement, claims)
@@ -131,10 +133,6 @@ def _statement(statement: exp.Expression, claims: Claims) -> None:
             _execute(statement, claims)
         case exp.Command():
             _command(statement, claims)
-        case exp.Show() | exp.Analyze() | exp.Comment() | exp.Declare() | exp.Transaction() | exp.Commit():
-            pass
-        case exp.Rollback() | exp.Use() | exp.Detach():
-            pass
         case exp.Set() | exp.Pragma():
             _setting(statement, claims)
         case _:
@@ -142,7 +140,7 @@ def _statement(statement: exp.Expression, claims: Claims) -> None:
     _nodes(statement, claims)
 
 
-def _nodes(statement: exp.Expression, claims: Claims) -> None:
+def _nodes(statement: exp.Expr, claims: Claims) -> None:
     targets = dict(_targets(statement))
     for node in statement.walk():
         match node:
@@ -163,7 +161,7 @@ def _nodes(statement: exp.Expression, claims: Claims) -> None:
         claims.signal("sql.injection")
 
 
-def _targets(statement: exp.Expression) -> Iterator[tuple[int, Effect]]:
+def _targets(statement: exp.Expr) -> Iterator[tuple[int, Effect]]:
     """The tables that are changed, by identity, and how."""
     for node in statement.find_all(
         exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter, exp.Into,
@@ -181,7 +179,7 @@ def _targets(statement: exp.Expression) -> Iterator[tuple[int, Effect]]:
         yield from ((id(table), access) for table in changed)
 
 
-def _access(node: exp.Expression) -> Effect:
+def _access(node: exp.Expr) -> Effect:
     if isinstance(node, exp.Grant | exp.Revoke):
         return Effect.GRANT_ACCESS
     if isinstance(node, exp.Delete | exp.Drop | exp.TruncateTable):
@@ -235,7 +233,7 @@ def _qualified(node: exp.Func) -> str:
     return ".".join(parts)
 
 
-def _reaching(code: str, node: exp.Expression, claims: Claims) -> None:
+def _reaching(code: str, node: exp.Expr, claims: Claims) -> None:
     claims.signal(code)
     strings = [one.this for one in node.find_all(exp.Literal) if one.is_string]
     if code == "sql.server_file" and strings and "\\" not in strings[0]:
@@ -269,13 +267,13 @@ def _create(statement: exp.Create, claims: Claims) -> None:
         claims.signal("sql.destroys")
 
 
-def _grant(statement: exp.Expression, claims: Claims) -> None:
+def _grant(statement: exp.Expr, claims: Claims) -> None:
     claims.signal("sql.grants")
     for principal in statement.find_all(exp.GrantPrincipal):
         claims.touch(Effect.GRANT_ACCESS, "account", principal.name.lower() or "*")
 
 
-def _files(statement: exp.Expression, claims: Claims) -> None:
+def _files(statement: exp.Expr, claims: Claims) -> None:
     writes = isinstance(statement, exp.Attach) or not statement.args.get("kind")
     for one in statement.args.get("files") or [statement.this]:
         if isinstance(one, exp.Identifier) and one.name.upper() == "PROGRAM":
@@ -321,7 +319,7 @@ def _command(statement: exp.Command, claims: Claims) -> None:
         claims.opaque("sql.statement")
 
 
-def _setting(statement: exp.Expression, claims: Claims) -> None:
+def _setting(statement: exp.Expr, claims: Claims) -> None:
     """Session settings are harmless in themselves; those of the server were seen among the words."""
     for item in statement.find_all(exp.SetItem):
         if str(item.args.get("kind") or "").upper() not in {"", "LOCAL", "SESSION", "NAMES", "TRANSACTION"}:

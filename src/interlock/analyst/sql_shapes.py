@@ -24,7 +24,7 @@ def of_text(text: str, words: str, claims: Claims) -> None:
         claims.signal("sql.unbalanced")
 
 
-def unbounded(node: exp.Expression) -> bool:
+def unbounded(node: exp.Expr) -> bool:
     """Whether an update or a deletion has no condition, or one that always holds."""
     where = node.args.get("where")
     if where is None:
@@ -32,7 +32,7 @@ def unbounded(node: exp.Expression) -> bool:
     return truth(where.this) is True
 
 
-def injected(statement: exp.Expression) -> bool:
+def injected(statement: exp.Expr) -> bool:
     """Whether a condition was widened to hold always, or a union was added to probe for columns."""
     for node in statement.find_all(exp.Or, exp.Union, exp.Xor):
         if isinstance(node, exp.Union):
@@ -43,7 +43,7 @@ def injected(statement: exp.Expression) -> bool:
     return False
 
 
-def truth(node: exp.Expression | None) -> bool | None:
+def truth(node: exp.Expr | None) -> bool | None:
     """What a condition amounts to whatever the rows hold, or ``None`` where it depends on them."""
     match node:
         case exp.Paren():
@@ -74,7 +74,7 @@ def common(table: exp.Table) -> bool:
     if table.args.get("db") is not None:
         return False
     name = table.name.lower()
-    inside: exp.Expression = table
+    inside: exp.Expr = table
     within: exp.CTE | None = None
     parent = table.parent
     while parent is not None:
@@ -98,7 +98,7 @@ def _defines(clause: exp.With, name: str, within: exp.CTE | None) -> bool:
     return False
 
 
-def _compared(node: exp.Expression) -> bool | None:
+def _compared(node: exp.Expr) -> bool | None:
     left, right = node.args["this"], node.args["expression"]
     if left == right and isinstance(left, exp.Column | exp.Literal):
         return isinstance(node, exp.EQ | exp.GTE | exp.LTE)
@@ -109,13 +109,15 @@ def _compared(node: exp.Expression) -> bool | None:
     except ValueError:
         return None
     outcomes = (first == second, first != second, first > second, first >= second, first < second, first <= second)
-    return dict(zip(_COMPARED, outcomes, strict=True)).get(type(node))
+    return next(outcome for kind, outcome in zip(_COMPARED, outcomes, strict=True) if isinstance(node, kind))
 
 
-def _probing(branch: exp.Expression | None) -> bool:
+def _probing(branch: exp.Expr | None) -> bool:
     """Whether a branch of a union selects nothing but two or more nulls or numbers, or an engine's own facts."""
     if not isinstance(branch, exp.Select):
         return False
     shown = [one.this if isinstance(one, exp.Alias) else one for one in branch.expressions]
     blank = [isinstance(one, exp.Null) or (isinstance(one, exp.Literal) and not one.is_string) for one in shown]
-    return (len(shown) > 1 and all(blank)) or (sum(blank) > 0 and any(isinstance(one, exp.SessionParameter) for one in shown))
+    return (len(shown) > 1 and all(blank)) or (
+        sum(blank) > 0 and any(isinstance(one, exp.SessionParameter) for one in shown)
+    )

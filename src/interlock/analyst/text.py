@@ -18,35 +18,118 @@ from interlock.analyst.claims import Claims, Place
 
 MAX_CHARACTERS = 256 * 1024
 _OTHERS = r"(?:previous|prior|above|preceding|earlier|foregoing|former|original|existing|initial|system|your|any|all)"
-_ORDERS = r"(?:instructions?|prompts?|rules?|directions?|guidelines?|directives?|commands?|orders?|context|constraints?|programming|tasks?)"
+_ORDERS = (
+    r"(?:instructions?|prompts?|rules?|directions?|guidelines?|directives?|commands?|orders?|context"
+    r"|constraints?|programming|tasks?)"
+)
 _SIGNS: Final = tuple(
     (code, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
     for code, pattern in (
-        ("instruction.override", rf"\b(?:ignore|disregard|forget|override|bypass|skip|discard|neglect|do\s+not\s+follow|stop\s+following)\s+(?:\w+\s+){{0,4}}?{_OTHERS}\s+(?:\w+\s+){{0,3}}?{_ORDERS}\b"
-            rf"|\b(?:new|updated|real|actual|revised)\s+(?:system\s+)?(?:instructions?|prompt|task|orders?)\s*(?::|follow|are\b|is\b)|\binstead\s+of\s+(?:your|the)\s+(?:task|instructions?)\b"
-            r"|\bbefore\s+(?:you\s+)?(?:complet|finish|solv|answer|continu|proceed|do)\w*\b.{0,60}\b(?:first|you\s+(?:must|should|have\s+to|need\s+to))\b"),
-        ("instruction.role", r"^\s{0,8}(?:#{1,4}\s*)?(?:\[|<\|?|\{\{)?\s*(?:system|assistant|developer|tool)(?:\s+(?:message|prompt|note|notice|override|instructions?|update|alert))?\s*(?:\]|\|?>|\}\})?\s*:\s*\S"
-            r"|<\|?(?:im_start|im_end|system|assistant|user|endoftext|start_header_id|eot_id|tool_call|tool_response|function_call|begin_of_text)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?|tool_result|function_results?|untrusted|observation|important|information)>"
-            r"|^\s*(?:###\s*)?(?:Human|Assistant|Instruction|Response)\s*:\s*$"),
-        ("instruction.persona", r"\byou\s+are\s+(?:now|no\s+longer)\s+\w|\b(?:act|behave|respond)\s+as\s+(?:if\s+you|an?\s+(?:unrestricted|unfiltered|jailbroken|evil)|DAN\b)|\b(?:developer|god|jailbreak|sudo|admin(?:istrator)?|debug)\s+mode\s+(?:enabled|activated|on)\b"
-            r"|\bpretend\s+(?:to\s+be|that\s+you|you\s+are)\b|\bfrom\s+now\s+on,?\s+you\b"),
-        ("instruction.addressed", r"\b(?:dear|hey|hi|hello|attention|note\s+(?:to|for)|message\s+(?:to|for)|instructions?\s+for)\s*[:,]?\s*(?:the\s+|any\s+|all\s+)?(?:ai|llm|language\s+model|assistant|chat\s?bot|agent|gpt|claude|gemini|copilot|model)s?\b"
-            r"|\b(?:ai|llm)\s+(?:agents?|assistants?|models?)\s*(?:,|:|reading\s+this|must\b|should\b|please\b)|\bif\s+you\s+are\s+an?\s+(?:ai|llm|language\s+model|assistant|agent)\b|\bas\s+an?\s+(?:ai|llm)\b.{0,40}\byou\s+(?:must|should)\b"),
-        ("instruction.secrecy", r"\b(?:do\s+not|don'?t|never|without)\s+(?:\w+\s+)?(?:tell|inform|mention|reveal|notify|alert|disclos\w+|show|telling|informing|mentioning|notifying)\s+(?:\w+\s+){0,3}?(?:the\s+)?(?:user|owner|human|anyone|operator|admin\w*|this)\b"
-            r"|\bkeep\s+(?:this|it)\s+(?:secret|hidden|confidential)\s+from\b|\bsilently\s+(?:send|run|execute|forward|upload|delete|add)\b"),
-        ("instruction.reveal", r"\b(?:reveal|print|repeat|show|output|display|leak|dump|tell\s+me|send)\s+(?:\w+\s+){0,3}?(?:system\s+prompt|initial\s+(?:prompt|instructions?)|hidden\s+(?:prompt|instructions?)|(?:api|secret|private|ssh)\s+keys?|credentials?|environment\s+variables?)\b"),
-        ("instruction.tool", r"\b(?:call|use|invoke|run|execute|trigger)\s+(?:the\s+)?[`'\"]?\w+[`'\"]?\s+(?:tool|function|command|api|plugin)\b(?!s?\s+(?:is|was|are|were))"
-            r"|\"(?:action|tool|function|tool_name|tool_call|recipient_name)\"\s*:\s*\"[\w.]+\"\s*,\s*\"(?:args|arguments|parameters|input|action_input|tool_input)\"|^\s*(?:Action|Action Input|Thought|Observation|Final Answer)\s*:\s*\S"
-            r"|\"steps\"\s*:\s*\[\s*\{.{0,400}\"(?:action|tool)\"|<(?:tool_call|function_calls?|invoke|tool_use)\b"),
-        ("instruction.response", r"\b(?:modify|change|alter|adjust|add|include|integrate|insert|append|encrypt|encode|translate|scramble|jumble|reverse|rewrite|format|provide|combine|introduce|enhance|end|begin|start|write|phrase)\b[^.\n]{0,100}\byour\s+(?:response|answer|reply|output|message)\b"
-            r"|\bin\s+your\s+(?:response|answer|reply|output)\b|\b(?:can|could|will)\s+you\s+(?:reply|answer|respond)\s+in\s+[A-Z]"),
-        ("instruction.exfiltration", r"\b(?:send|forward|e-?mail|post|upload|transmit|exfiltrate|copy|share)\s+(?:\w+\s+){0,6}?(?:to|at|via)\s+(?:<?[\w.+-]+@[\w.-]+\.\w+|https?://)"
-            r"|!\[[^\]]{0,80}\]\(https?://[^)]{0,300}[?&][\w-]+=|\bappend\s+(?:\w+\s+){0,5}?to\s+the\s+(?:url|link|query)\b"),
-        ("instruction.urgency", r"<important>|\bIMPORTANT\s*(?:!{2,}|:?\s*(?:you\s+must|before|instruction|message\s+(?:to|from)))|\b(?:you\s+must|it\s+is\s+(?:critical|imperative|essential)\s+(?:that\s+)?you)\s+(?:immediately|now|first|always|follow|comply|execute|perform)\b"),
+        (
+            "instruction.override",
+            (
+                rf"\b(?:ignore|disregard|forget|override|bypass|skip|discard|neglect|do\s+not\s+follow"
+                rf"|stop\s+following)\s+(?:\w+\s+){{0,4}}?{_OTHERS}\s+(?:\w+\s+){{0,3}}?{_ORDERS}\b|\b(?:new"
+                rf"|updated|real|actual|revised)\s+(?:system\s+)?(?:instructions?|prompt|task|orders?)\s*(?::"
+                rf"|follow|are\b|is\b)|\binstead\s+of\s+(?:your|the)\s+(?:task|instructions?)\b"
+                rf"|\bbefore\s+(?:you\s+)?(?:complet|finish|solv|answer|continu|proceed|do)\w*\b.{{0,60}}\b(?:first"
+                rf"|you\s+(?:must|should|have\s+to|need\s+to))\b"
+            ),
+        ),
+        (
+            "instruction.role",
+            (
+                r"^\s{0,8}(?:#{1,4}\s*)?(?:\[|<\|?|\{\{)?\s*(?:system|assistant|developer|tool)(?:\s+(?:message"
+                r"|prompt|note|notice|override|instructions?|update|alert))?\s*(?:\]|\|?>|\}\})?\s*:\s*\S|<\|?(?:im_start|im_end|system|assistant|user|endoftext|start_header_id|eot_id|tool_call"
+                r"|tool_response|function_call|begin_of_text)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?"
+                r"|tool_result|function_results?|untrusted|observation|important|information)>"
+                r"|^\s*(?:###\s*)?(?:Human|Assistant|Instruction|Response)\s*:\s*$"
+            ),
+        ),
+        (
+            "instruction.persona",
+            (
+                r"\byou\s+are\s+(?:now|no\s+longer)\s+\w|\b(?:act|behave|respond)\s+as\s+(?:if\s+you"
+                r"|an?\s+(?:unrestricted|unfiltered|jailbroken|evil)|DAN\b)|\b(?:developer|god|jailbreak|sudo"
+                r"|admin(?:istrator)?|debug)\s+mode\s+(?:enabled|activated|on)\b|\bpretend\s+(?:to\s+be|that\s+you"
+                r"|you\s+are)\b|\bfrom\s+now\s+on,?\s+you\b"
+            ),
+        ),
+        (
+            "instruction.addressed",
+            (
+                r"\b(?:dear|hey|hi|hello|attention|note\s+(?:to|for)|message\s+(?:to|for)"
+                r"|instructions?\s+for)\s*[:,]?\s*(?:the\s+|any\s+|all\s+)?(?:ai|llm|language\s+model|assistant"
+                r"|chat\s?bot|agent|gpt|claude|gemini|copilot|model)s?\b|\b(?:ai|llm)\s+(?:agents?|assistants?"
+                r"|models?)\s*(?:,|:|reading\s+this|must\b|should\b|please\b)|\bif\s+you\s+are\s+an?\s+(?:ai|llm"
+                r"|language\s+model|assistant|agent)\b|\bas\s+an?\s+(?:ai|llm)\b.{0,40}\byou\s+(?:must|should)\b"
+            ),
+        ),
+        (
+            "instruction.secrecy",
+            (
+                r"\b(?:do\s+not|don'?t|never|without)\s+(?:\w+\s+)?(?:tell|inform|mention|reveal|notify|alert"
+                r"|disclos\w+|show|telling|informing|mentioning|notifying)\s+(?:\w+\s+){0,3}?(?:the\s+)?(?:user"
+                r"|owner|human|anyone|operator|admin\w*|this)\b|\bkeep\s+(?:this|it)\s+(?:secret|hidden"
+                r"|confidential)\s+from\b|\bsilently\s+(?:send|run|execute|forward|upload|delete|add)\b"
+            ),
+        ),
+        (
+            "instruction.reveal",
+            (
+                r"\b(?:reveal|print|repeat|show|output|display|leak|dump|tell\s+me"
+                r"|send)\s+(?:\w+\s+){0,3}?(?:system\s+prompt|initial\s+(?:prompt|instructions?)"
+                r"|hidden\s+(?:prompt|instructions?)|(?:api|secret|private|ssh)\s+keys?|credentials?"
+                r"|environment\s+variables?)\b"
+            ),
+        ),
+        (
+            "instruction.tool",
+            (
+                r"\b(?:call|use|invoke|run|execute|trigger)\s+(?:the\s+)?[`'\"]?\w+[`'\"]?\s+(?:tool|function"
+                r"|command|api|plugin)\b(?!s?\s+(?:is|was|are|were))|\"(?:action|tool|function|tool_name|tool_call"
+                r"|recipient_name)\"\s*:\s*\"[\w.]+\"\s*,\s*\"(?:args|arguments|parameters|input|action_input"
+                r"|tool_input)\"|^\s*(?:Action|Action Input|Thought|Observation|Final Answer)\s*:\s*\S"
+                r"|\"steps\"\s*:\s*\[\s*\{.{0,400}\"(?:action|tool)\"|<(?:tool_call|function_calls?|invoke"
+                r"|tool_use)\b"
+            ),
+        ),
+        (
+            "instruction.response",
+            (
+                r"\b(?:modify|change|alter|adjust|add|include|integrate|insert|append|encrypt|encode|translate"
+                r"|scramble|jumble|reverse|rewrite|format|provide|combine|introduce|enhance|end|begin|start|write"
+                r"|phrase)\b[^.\n]{0,100}\byour\s+(?:response|answer|reply|output|message)\b"
+                r"|\bin\s+your\s+(?:response|answer|reply|output)\b|\b(?:can|could|will)\s+you\s+(?:reply|answer"
+                r"|respond)\s+in\s+[A-Z]"
+            ),
+        ),
+        (
+            "instruction.exfiltration",
+            (
+                r"\b(?:send|forward|e-?mail|post|upload|transmit|exfiltrate|copy|share)\s+(?:\w+\s+){0,6}?(?:to|at"
+                r"|via)\s+(?:<?[\w.+-]+@[\w.-]+\.\w+|https?://)|!\[[^\]]{0,80}\]\(https?://[^)]{0,300}[?&][\w-]+="
+                r"|\bappend\s+(?:\w+\s+){0,5}?to\s+the\s+(?:url|link|query)\b"
+            ),
+        ),
+        (
+            "instruction.urgency",
+            (
+                r"<important>|\bIMPORTANT\s*(?:!{2,}|:?\s*(?:you\s+must|before|instruction|message\s+(?:to|from)))"
+                r"|\b(?:you\s+must|it\s+is\s+(?:critical|imperative|essential)\s+(?:that\s+)?you)\s+(?:immediately"
+                r"|now|first|always|follow|comply|execute|perform)\b"
+            ),
+        ),
     )
-)  # fmt: skip
+)
 _COMMENT = re.compile(r"<!--(.{1,4000}?)-->|/\*(.{1,4000}?)\*/|\[//\]:\s*#\s*\((.{1,2000}?)\)", re.DOTALL)
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?:\.0+)?\s*[;\"']|color\s*:\s*(?:white|#fff(?:fff)?)\b", re.IGNORECASE)
+_HIDDEN_STYLE = re.compile(
+    (
+        r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?:\.0+)?\s*[;\"']"
+        r"|color\s*:\s*(?:white|#fff(?:fff)?)\b"
+    ),
+    re.IGNORECASE,
+)
 
 
 def analyse(text: str, place: Place) -> Claims:

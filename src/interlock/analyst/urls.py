@@ -22,6 +22,7 @@ from interlock.artifact.action import Effect
 
 MAX_CHARACTERS = 8192
 MAX_PARAMETERS = 128
+MAX_PORT = 65535
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ssh": 22, "sftp": 22, "git": 9418}
 _WEB: Final = frozenset({"http", "https", "ws", "wss"})
 _SCRIPT: Final = frozenset({"javascript", "vbscript", "livescript", "mocha", "view-source"})
@@ -65,7 +66,7 @@ def examine(text: str, claims: Claims, access: Effect) -> None:
     if found is None or (found[1].lower() not in _PORTS and found[2][:1].isdigit()):
         _without_scheme(text, claims, access)
         return
-    _by_scheme(found[1].lower(), found[2], text, claims, access)
+    _by_scheme(found[1].lower(), found[2], claims, access)
 
 
 def _without_scheme(text: str, claims: Claims, access: Effect) -> None:
@@ -74,7 +75,7 @@ def _without_scheme(text: str, claims: Claims, access: Effect) -> None:
         _web("https", text if text[:1] in "/\\" else "//" + text, claims, access)
 
 
-def _by_scheme(scheme: str, rest: str, text: str, claims: Claims, access: Effect) -> None:
+def _by_scheme(scheme: str, rest: str, claims: Claims, access: Effect) -> None:
     if scheme in _WEB:
         _web(scheme, rest, claims, access)
     elif scheme == "file":
@@ -134,7 +135,9 @@ def _split(scheme: str, rest: str, claims: Claims) -> _Parts | None:
         _salvage(found[1], claims)
         return None
     port = int(split[2]) if split[2] else _PORTS.get(scheme, 0)
-    return _Parts(scheme=scheme, userinfo=userinfo, host=split[1], port=port, rest=found[2]) if port < 65536 else None  # noqa: PLR2004
+    return (
+        _Parts(scheme=scheme, userinfo=userinfo, host=split[1], port=port, rest=found[2]) if port <= MAX_PORT else None
+    )
 
 
 def _salvage(authority: str, claims: Claims) -> None:

@@ -23,48 +23,147 @@ _MAX_LAYERS = 4
 _SIGNALS: Final = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
     for code, pattern in (
-        ("windows.evaluates", r"\biex\b|\binvoke-expression\b|\binvoke-command\b|\[scriptblock\]::create|\badd-type\b|\.invoke\(|\breflection\.assembly\b"
-            r"|\bmshta\b|\bwscript\b|\bcscript\b|\bregsvr32\b|\brundll32\b|\bmsbuild\b|\binstallutil\b|\bregasm\b|\bcmstp\b|\bodbcconf\b|\bforfiles\b"),
-        ("windows.downloads", r"\bcertutil\b.*(?:-|/)(?:urlcache|verifyctl|url)\b|\bbitsadmin\b|\bstart-bitstransfer\b|\bdownload(?:string|file|data)\b|\biwr\b|\birm\b"
-            r"|\binvoke-(?:webrequest|restmethod)\b|\bnet\.webclient\b|\bdesktopimgdownldr\b|\bmpcmdrun\b.*-downloadfile|\bcurl(?:\.exe)?\s+\S*https?:|\bmsxml2\.xmlhttp\b"),
-        ("windows.encoded", r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.*-(?:de|en)code|\[char\]\s*(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"),
-        ("windows.persists", r"\breg(?:\.exe)?\s+(?:add|import|restore|load)\b|\bschtasks\b|\bregister-scheduledtask\b|\bnew-service\b|\bsc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|failure)\b"
-            r"|\bcurrentversion\\+run|\bset-itemproperty\b|\bnew-itemproperty\b|\bstartup\\|\bwinlogon\b|\bnew-scheduledtask|\bat\s+\d\d?:\d\d|\b__eventfilter\b|\bsystemsetup\b|\bappinit_dlls\b|\bimage file execution\b"),
-        ("windows.credentials", r"\blsass\b|\bminidump\b|\bmimikatz\b|\bsekurlsa\b|\bprocdump\b|\bsave\s+(?:hklm|hkey_local_machine)\\+(?:sam|system|security)|\bntds\.dit\b|\bntdsutil\b|\bcmdkey\b|\bvaultcmd\b"
-            r"|\bconvertto-securestring\b|\bget-credential\b|\bconfig\\+sam\b|\bunattend\.xml\b|\bwdigest\b|\bdpapi\b|\bsysvol\b.*\bcpassword\b|\bgpp\w*password\b|\blogin data\b|\bwlan\s+show\s+profile"),
-        ("windows.destroys", r"\bvssadmin\b.*\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:|\bremove-item\b.*-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
-            r"|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b|\bshadowcopy\s+delete\b|\bfsutil\b|\bremove-(?:computer|ad)\w*|\bsdelete\b"),
-        ("windows.disables", r"\bset-mppreference\b|\badd-mppreference\b|\badvfirewall\b|\bnetsh\s+firewall\b|\bset-netfirewall|\bdisable-\w+|\bwevtutil\s+(?:cl|clear-log|sl)\b|\bclear-eventlog\b|\bamsi\w*|\bset-executionpolicy\b"
-            r"|\bexecutionpolicy\s+(?:bypass|unrestricted)|\s-ep?\s+bypass|\bwindefend\b|\bdisableantispyware\b|\bauditpol\b|\benablelua\b|\bremove-etw\w*|\bsc(?:\.exe)?\s+(?:stop|delete)\b|\btaskkill\b|\bstop-service\b|\bnet1?\s+stop\b"),
-        ("windows.accounts", r"\bnet1?(?:\.exe)?\s+(?:user|localgroup|group|accounts)\b|\bnew-localuser\b|\badd-localgroupmember\b|\bnew-aduser\b|\badd-adgroupmember\b|\bset-adaccount\w*|\brunas\b|\btakeown\b|\bicacls\b|\bset-acl\b"),
-        ("windows.discovers", r"\bsysteminfo\b|\bwhoami\s+/|\bnltest\b|\bdsquery\b|\bget-ad\w+|\bget-net\w+|\badfind\b|\bwmic\b|\bget-wmiobject\b|\bget-ciminstance\b|\bquery\s+(?:user|session)\b|\btasklist\b|\breg(?:\.exe)?\s+query\b|\bquser\b|\bipconfig\b"),
-        ("windows.moves", r"\bpsexec\b|\bwinrm\b|\bwinrs\b|\benter-pssession\b|\bnew-pssession\b|/node:|\bnet1?\s+use\b|\bmstsc\b|\bcopy\b.*\\\\[\w.-]+\\(?:admin|[a-z])\$"),
+        (
+            "windows.evaluates",
+            (
+                r"\biex\b|\binvoke-expression\b|\binvoke-command\b|\[scriptblock\]::create|\badd-type\b|\.invoke\("
+                r"|\breflection\.assembly\b|\bmshta\b|\bwscript\b|\bcscript\b|\bregsvr32\b|\brundll32\b"
+                r"|\bmsbuild\b|\binstallutil\b|\bregasm\b|\bcmstp\b|\bodbcconf\b|\bforfiles\b"
+            ),
+        ),
+        (
+            "windows.downloads",
+            (
+                r"\bcertutil\b.*(?:-|/)(?:urlcache|verifyctl|url)\b|\bbitsadmin\b|\bstart-bitstransfer\b"
+                r"|\bdownload(?:string|file|data)\b|\biwr\b|\birm\b|\binvoke-(?:webrequest|restmethod)\b"
+                r"|\bnet\.webclient\b|\bdesktopimgdownldr\b|\bmpcmdrun\b.*-downloadfile"
+                r"|\bcurl(?:\.exe)?\s+\S*https?:|\bmsxml2\.xmlhttp\b"
+            ),
+        ),
+        (
+            "windows.encoded",
+            (
+                r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.*-(?:de|en)code"
+                r"|\[char\]\s*(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"
+            ),
+        ),
+        (
+            "windows.persists",
+            (
+                r"\breg(?:\.exe)?\s+(?:add|import|restore|load)\b|\bschtasks\b|\bregister-scheduledtask\b"
+                r"|\bnew-service\b|\bsc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|failure)\b"
+                r"|\bcurrentversion\\+run|\bset-itemproperty\b|\bnew-itemproperty\b|\bstartup\\|\bwinlogon\b"
+                r"|\bnew-scheduledtask|\bat\s+\d\d?:\d\d|\b__eventfilter\b|\bsystemsetup\b|\bappinit_dlls\b"
+                r"|\bimage file execution\b"
+            ),
+        ),
+        (
+            "windows.credentials",
+            (
+                r"\blsass\b|\bminidump\b|\bmimikatz\b|\bsekurlsa\b|\bprocdump\b|\bsave\s+(?:hklm"
+                r"|hkey_local_machine)\\+(?:sam|system|security)|\bntds\.dit\b|\bntdsutil\b|\bcmdkey\b"
+                r"|\bvaultcmd\b|\bconvertto-securestring\b|\bget-credential\b|\bconfig\\+sam\b|\bunattend\.xml\b"
+                r"|\bwdigest\b|\bdpapi\b|\bsysvol\b.*\bcpassword\b|\bgpp\w*password\b|\blogin data\b"
+                r"|\bwlan\s+show\s+profile"
+            ),
+        ),
+        (
+            "windows.destroys",
+            (
+                r"\bvssadmin\b.*\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:"
+                r"|\bremove-item\b.*-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
+                r"|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b|\bshadowcopy\s+delete\b|\bfsutil\b"
+                r"|\bremove-(?:computer|ad)\w*|\bsdelete\b"
+            ),
+        ),
+        (
+            "windows.disables",
+            (
+                r"\bset-mppreference\b|\badd-mppreference\b|\badvfirewall\b|\bnetsh\s+firewall\b|\bset-netfirewall"
+                r"|\bdisable-\w+|\bwevtutil\s+(?:cl|clear-log|sl)\b|\bclear-eventlog\b|\bamsi\w*"
+                r"|\bset-executionpolicy\b|\bexecutionpolicy\s+(?:bypass|unrestricted)|\s-ep?\s+bypass"
+                r"|\bwindefend\b|\bdisableantispyware\b|\bauditpol\b|\benablelua\b|\bremove-etw\w*"
+                r"|\bsc(?:\.exe)?\s+(?:stop|delete)\b|\btaskkill\b|\bstop-service\b|\bnet1?\s+stop\b"
+            ),
+        ),
+        (
+            "windows.accounts",
+            (
+                r"\bnet1?(?:\.exe)?\s+(?:user|localgroup|group|accounts)\b|\bnew-localuser\b"
+                r"|\badd-localgroupmember\b|\bnew-aduser\b|\badd-adgroupmember\b|\bset-adaccount\w*|\brunas\b"
+                r"|\btakeown\b|\bicacls\b|\bset-acl\b"
+            ),
+        ),
+        (
+            "windows.discovers",
+            (
+                r"\bsysteminfo\b|\bwhoami\s+/|\bnltest\b|\bdsquery\b|\bget-ad\w+|\bget-net\w+|\badfind\b|\bwmic\b"
+                r"|\bget-wmiobject\b|\bget-ciminstance\b|\bquery\s+(?:user|session)\b|\btasklist\b"
+                r"|\breg(?:\.exe)?\s+query\b|\bquser\b|\bipconfig\b"
+            ),
+        ),
+        (
+            "windows.moves",
+            (
+                r"\bpsexec\b|\bwinrm\b|\bwinrs\b|\benter-pssession\b|\bnew-pssession\b|/node:|\bnet1?\s+use\b"
+                r"|\bmstsc\b|\bcopy\b.*\\\\[\w.-]+\\(?:admin|[a-z])\$"
+            ),
+        ),
     )
-)  # fmt: skip
-_VERBS = (
-    "Get|Set|New|Remove|Add|Start|Stop|Invoke|Out|Write|Read|Import|Export|ConvertTo|ConvertFrom|Copy|Move|Rename|Test|Enable|Disable"
-    "|Restart|Register|Unregister|Clear|Select|Where|ForEach|Sort|Measure|Format|Expand|Compress|Install|Uninstall|Update|Join|Split"
-    "|Resolve|Enter|Exit|Push|Pop|Mount|Dismount|Suspend|Resume|Wait|Send|Receive|Grant|Revoke|Block|Unblock|Find|Save|Show|Hide"
 )
-_NOT_CMDLETS = r"(?!(?:Format|Split|Sort|Update|Start|Test|Install|Get|Set|New|Add|Read|Show|Find|Copy|Move|Join|Select|Push|Pop|Save|Write)-(?:in|up|out|on|off|by|to|date|time|only|line|end)\b)"
+_VERBS = (
+    "Get|Set|New|Remove|Add|Start|Stop|Invoke|Out|Write|Read|Import|Export|ConvertTo|ConvertFrom|Copy"
+    "|Move|Rename|Test|Enable|Disable|Restart|Register|Unregister|Clear|Select|Where|ForEach|Sort"
+    "|Measure|Format|Expand|Compress|Install|Uninstall|Update|Join|Split|Resolve|Enter|Exit|Push|Pop"
+    "|Mount|Dismount|Suspend|Resume|Wait|Send|Receive|Grant|Revoke|Block|Unblock|Find|Save|Show|Hide"
+)
+_NOT_CMDLETS = (
+    r"(?!(?:Format|Split|Sort|Update|Start|Test|Install|Get|Set|New|Add|Read|Show|Find|Copy|Move|Join"
+    r"|Select|Push|Pop|Save|Write)-(?:in|up|out|on|off|by|to|date|time|only|line|end)\b)"
+)
 _POWERSHELL = re.compile(
-    rf"(?<![\w/.-]){_NOT_CMDLETS}(?:{_VERBS})-[A-Z][A-Za-z]{{2,40}}(?=[\s;|)}}'\"]|\Z)|\$env:\w|\$PSVersionTable\b|\$ExecutionContext\b|\[(?:System|Net|Convert|IO|Text|Runtime\w*|Reflection|Diagnostics)\.[\w.]+\]"
-    r"|\b(?:iex|iwr|irm)\b\s*\(|\|\s*(?:iex|Invoke-Expression|%\s*\{|\?\s*\{|ft\b|fl\b)|\bNew-Object\b|\[(?:Convert|char|byte\[\]|scriptblock|ref|void|xml|wmiclass|adsi|appdomain)\]"
-    r"|(?:^|[\s;&|(])(?:powershell|pwsh)(?:\.exe)?(?:\s+-|\s*$|\")",
-)  # fmt: skip
+    (
+        rf"(?<![\w/.-]){_NOT_CMDLETS}(?:{_VERBS})-[A-Z][A-Za-z]{{2,40}}(?=[\s;|)}}'\"]|\Z)|\$env:\w"
+        rf"|\$PSVersionTable\b|\$ExecutionContext\b|\[(?:System|Net|Convert|IO|Text|Runtime\w*|Reflection"
+        rf"|Diagnostics)\.[\w.]+\]|\b(?:iex|iwr|irm)\b\s*\(|\|\s*(?:iex|Invoke-Expression|%\s*\{{|\?\s*\{{"
+        rf"|ft\b|fl\b)|\bNew-Object\b|\[(?:Convert|char|byte\[\]|scriptblock|ref|void|xml|wmiclass|adsi"
+        rf"|appdomain)\]|(?:^|[\s;&|(])(?:powershell|pwsh)(?:\.exe)?(?:\s+-|\s*$|\")"
+    ),
+)
 _POWERSHELL_ANY = re.compile(
-    r"(?:^|[\s;&|(\"\\])(?:powershell|pwsh)(?:\.exe)?[\"\s]+(?:.{0,80}\s)?[-/](?:e|ec|en|enc\w*|c|command|nop|noprofile|noni\w*|w|window\w*|ep|ex\w*|sta|f|file|v\w*)\b|\binvoke-(?:expression|webrequest|restmethod|command|mimikatz)\b|\bnew-object\s+(?:system\.)?net\.|(?:^|[;|&(]\s*)iex\b\s*[(\s$]",
+    (
+        r"(?:^|[\s;&|(\"\\])(?:powershell|pwsh)(?:\.exe)?[\"\s]+(?:.{0,80}\s)?[-/](?:e|ec|en|enc\w*|c"
+        r"|command|nop|noprofile|noni\w*|w|window\w*|ep|ex\w*|sta|f|file|v\w*)\b|\binvoke-(?:expression"
+        r"|webrequest|restmethod|command|mimikatz)\b|\bnew-object\s+(?:system\.)?net\.|(?:^|[;"
+        r"|&(]\s*)iex\b\s*[(\s$]"
+    ),
     re.IGNORECASE,
-)  # fmt: skip
+)
 _CMD = re.compile(
-    r"(?:^|[\s;&|(\"\\@])cmd(?:\.exe)?[\"\s]+/[ckrv]\b|%(?:\w*(?:appdata|temp|tmp|comspec|systemroot|windir|userprofile|programfiles|programdata|username|userdomain|computername|public|homepath|allusersprofile)\w*)(?:\(x86\))?(?::[^%]*)?%"
-    r"|(?:^|[;&|(\n]\s*@?)(?:echo\s+off|setlocal|@echo|rem\s|for\s+/[fdlr]\s+%|if\s+(?:not\s+)?(?:exist|defined|errorlevel)\s+|goto\s+:?\w+\s*$|start\s+/\w)"
-    r"|(?:^|[\s;&|(\"\\])(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest|dsquery|auditpol|attrib|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|sc|reg|net1?|esentutl|ntdsutil|cipher|xcopy|robocopy|mklink|forfiles|msiexec|installutil|msbuild|regasm|odbcconf|cmstp|driverquery|w32tm|vaultcmd|quser|pcalua|psexec(?:64)?|procdump(?:64)?)(?:\.exe)\b"
-    r"|(?:^|[;&|(\n]\s*)(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest|dsquery|auditpol|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|esentutl|ntdsutil|xcopy|robocopy|mklink|forfiles|msiexec|vaultcmd|quser|ipconfig)\b(?=\s|$)"
-    r"|(?:^|[;&|(\n]\s*)(?:reg\s+(?:add|delete|query|save|export|import|load|restore|copy)\b|sc\s+(?:\\\\\S+\s+)?(?:create|config|delete|stop|start|query|sdset|failure)\b|net1?\s+(?:user|localgroup|group|use|share|stop|start|view|accounts|session)\b|rd\s+/s|rmdir\s+/s|del\s+/[fsqa]|copy\s+/[byz]|type\s+[a-z]:\\|dir\s+/\w|format\s+[a-z]:|attrib\s+[+-][rhsa]|query\s+(?:user|session)\b|whoami\s+/\w+)"
-    r"|(?:^|[\s\"'&])[A-Za-z]:\\[^\n\"']{1,200}\.(?:exe|bat|cmd|ps1|vbs|dll|msi|scr|hta|js)\b|\b(?:HKLM|HKCU|HKEY_[A-Z_]+)(?::?\\)",
+    (
+        r"(?:^|[\s;&|(\"\\@])cmd(?:\.exe)?[\"\s]+/[ckrv]\b|%(?:(?:local)?appdata|temp|tmp|comspec"
+        r"|systemroot|systemdrive|windir|userprofile|programfiles|programdata|programw6432|username"
+        r"|userdomain|computername|public|home(?:path|drive)|allusersprofile|logonserver|pathext"
+        r"|errorlevel)(?:\(x86\))?(?::[^%\n]{0,80})?%|(?:^|[;&|(\n]\s*@?)(?:echo\s+off|setlocal|@echo"
+        r"|rem\s|for\s+/[fdlr]\s+%|if\s+(?:not\s+)?(?:exist|defined|errorlevel)\s+|goto\s+:?\w+\s*$"
+        r"|start\s+/\w)|(?:^|[\s;&|(\"\\])(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit"
+        r"|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest"
+        r"|dsquery|auditpol|attrib|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|sc|reg|net1?"
+        r"|esentutl|ntdsutil|cipher|xcopy|robocopy|mklink|forfiles|msiexec|installutil|msbuild|regasm"
+        r"|odbcconf|cmstp|driverquery|w32tm|vaultcmd|quser|pcalua|psexec(?:64)?"
+        r"|procdump(?:64)?)(?:\.exe)\b|(?:^|[;&|(\n]\s*)(?:certutil|bitsadmin|schtasks|wmic|vssadmin"
+        r"|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil"
+        r"|cmdkey|nltest|dsquery|auditpol|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|esentutl"
+        r"|ntdsutil|xcopy|robocopy|mklink|forfiles|msiexec|vaultcmd|quser|ipconfig)\b(?=\s|$)|(?:^|[;&"
+        r"|(\n]\s*)(?:reg\s+(?:add|delete|query|save|export|import|load|restore|copy)\b"
+        r"|sc\s+(?:\\\\\S+\s+)?(?:create|config|delete|stop|start|query|sdset|failure)\b|net1?\s+(?:user"
+        r"|localgroup|group|use|share|stop|start|view|accounts|session)\b|rd\s+/s|rmdir\s+/s|del\s+/[fsqa]"
+        r"|copy\s+/[byz]|type\s+[a-z]:\\|dir\s+/\w|format\s+[a-z]:|attrib\s+[+-][rhsa]|query\s+(?:user"
+        r"|session)\b|whoami\s+/\w+)|(?:^|[\s\"'&])[A-Za-z]:\\[^\n\"']{1,200}\.(?:exe|bat|cmd|ps1|vbs|dll"
+        r"|msi|scr|hta|js)\b|\b(?:HKLM|HKCU|HKEY_[A-Z_]+)(?::?\\)"
+    ),
     re.IGNORECASE,
-)  # fmt: skip
+)
 _ENCODED = re.compile(r"[-/]e(?:c|n|nc|nco\w*)?[\s\"']+([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
 _CALLED = re.compile(r"frombase64string\(\s*['\"]([A-Za-z0-9+/]{8,}={0,2})['\"]", re.IGNORECASE)
 
