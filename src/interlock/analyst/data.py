@@ -114,7 +114,7 @@ _PHONE = re.compile(
     r"|\(\d{3}\) ?\d{3}-\d{4}|[2-9]\d{2}-\d{3}-\d{4})(?![\w-])"
 )
 _CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{4}(?![\w-])|(?<![\w.-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?![\w-])")
-_MIN_DIGITS = 2  # A card number is no run of one or two digits.
+_MIN_DIGITS = 2  # A card number is no run of one digit.
 _CARD_NETWORK = re.compile(r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|35(?:2[89]|[3-8])|6(?:011|4[4-9]|5)")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![A-Za-z0-9])")
 _NATIONAL: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]] = tuple(
@@ -219,7 +219,7 @@ def _numbers(chunk: str) -> Iterator[str]:
 
 
 def _is_card(digits: str) -> bool:
-    return _CARD_NETWORK.match(digits) is not None and luhn.is_valid(digits) and len(set(digits)) > _MIN_DIGITS
+    return _CARD_NETWORK.match(digits) is not None and luhn.is_valid(digits) and len(set(digits)) >= _MIN_DIGITS
 
 
 def _is_iban(text: str) -> bool:

@@ -57,7 +57,7 @@ def looks_like_one(text: str) -> bool:
 def examine(host: str, claims: Claims) -> str | None:
     """The canonical spelling, with signals about what it is; ``None`` if it is no host."""
     plain = _plain(host)
-    if plain != host.lower():
+    if plain != host.lower().rstrip("."):
         claims.signal("url.disguised_host")
     if plain.startswith("["):
         found = _bracketed(plain)

@@ -19,6 +19,7 @@ import msgspec
 
 from interlock.analyst import data, decoding, mail, paths, shapes
 from interlock.analyst.claims import Claims, Place
+from interlock.analyst.tables import words
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Json
 
@@ -26,37 +27,17 @@ MAX_STRINGS = 1024
 MAX_DEPTH = 32
 MAX_CHARACTERS = 256 * 1024
 _SHORT_KEY = 24  # A longer key may be what a tool is really told.
-_RECIPIENTS: Final = frozenset(
-    {"to", "cc", "bcc", "recipient", "recipients", "participants", "invitees", "reply_to", "share_with"}
-)
-_ATTACHMENTS: Final = frozenset({"attachment", "attachments", "attach", "attached_files", "upload", "upload_file"})
-_PATHS: Final = frozenset(
-    {
-        "path",
-        "file",
-        "file_path",
-        "filepath",
-        "filename",
-        "file_name",
-        "source",
-        "destination",
-        "src",
-        "dst",
-        "dest",
-        "directory",
-        "folder",
-        "dir",
-        "cwd",
-    }
+_RECIPIENTS: Final = words("to cc bcc recipient recipients participants invitees reply_to share_with")
+_ATTACHMENTS: Final = words("attachment attachments attach attached_files upload upload_file")
+_PATHS: Final = words(
+    "path file file_path filepath filename file_name source destination src dst dest directory folder dir cwd"
 )
 _CODE: Final = {
-    "command": "shell", "cmd": "shell", "shell_command": "shell", "bash": "shell", "cmdline": "shell",
-    "script": "shell", "sql": "sql", "sql_query": "sql", "statement": "sql", "url": "url", "uri": "url", "href": "url", "webhook": "url",
+    "command": "shell", "cmd": "shell", "shell_command": "shell", "bash": "shell", "cmdline": "shell", "sql": "sql",
+    "sql_query": "sql", "statement": "sql", "url": "url", "uri": "url", "href": "url", "webhook": "url",
     "webhook_url": "url", "callback_url": "url", "endpoint": "url", "code": "python", "python": "python",
 }  # fmt: skip
-_CONTENT: Final = frozenset(
-    {"content", "body", "text", "message", "description", "subject", "title", "comment", "note", "summary"}
-)
+_CONTENT: Final = words("content body text message description subject title comment note summary")
 
 
 def analyse(text: str, place: Place) -> Claims:
@@ -117,8 +98,8 @@ def _look(key: str, text: str, claims: Claims) -> None:
     elif key in _ATTACHMENTS:
         paths.examine(text, claims)
         claims.file(Effect.READ, text)
-    elif key in _CODE and (language is not None or _CODE[key] in {"shell", "python"}) and " " in text.strip():
-        claims.inline(_CODE[key], text)
+    elif key in _CODE and _reads_as(_CODE[key], text, language):
+        claims.inline(language if language in {"powershell", "cmd"} else _CODE[key], text)
     elif key in _PATHS and language in {None, "path"} and "\n" not in text:
         paths.examine(text, claims)
     elif language is not None and key not in _CONTENT:
@@ -128,3 +109,16 @@ def _look(key: str, text: str, claims: Claims) -> None:
         claims.signal("data.names_credential")
     decoding.examine(text, claims)
     data.examine(text, claims)
+
+
+def _reads_as(expected: str, text: str, shape: str | None) -> bool:
+    """Whether a string under a key that names a language is in it, rather than a word that the key has for it."""
+    match expected:
+        case "shell":
+            return " " in text.strip() or shape is not None
+        case "url":
+            return "://" in text
+        case "python":
+            return shape == "python" or any(char in text for char in "(=\n")
+        case _:
+            return shape == expected

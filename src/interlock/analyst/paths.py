@@ -149,7 +149,7 @@ def note(text: str, claims: Claims, *, reads: bool) -> None:
     home = place.home if text.startswith("~/") and place.home else ""
     name = posixpath.normpath(posixpath.join(place.root, home + text[1:] if home else text)).replace("//", "/", 1)
     if credential(name):
-        claims.signal("path.credential")
+        claims.signal("credential.read" if reads else "path.credential")
     if not reads and system(name):
         claims.signal("path.system")
     if not reads and persistent(name):

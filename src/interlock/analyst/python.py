@@ -40,6 +40,8 @@ def analyse(text: str, place: Place) -> Claims:
         names = Names(tree)
         if names.defined & RISKY:
             claims.opaque("python.patches")  # A scope of its own would leave the builtin of that name in all others.
+        if names.ambiguous:
+            claims.opaque("python.ambiguous_name")
         _Reader(names, claims).visit(tree)
     except (SyntaxError, ValueError):
         claims.opaque("python.syntax")
@@ -80,8 +82,6 @@ class _Reader(ast.NodeVisitor):
         name = self.names.qualified(node.func)
         self.calls.looping = self.loops > 0
         self.calls.note(name, node)
-        if isinstance(node.func, ast.Name) and node.func.id in self.names.ambiguous:
-            self.claims.opaque("python.ambiguous_name")
         if isinstance(node.func, ast.Attribute):
             self.calls.dunder(node.func.attr)
             if not name:
@@ -106,8 +106,6 @@ class _Reader(ast.NodeVisitor):
             self.calls.reference(name)
 
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id in self.names.ambiguous:
-            self.claims.opaque("python.ambiguous_name")
         if isinstance(node.ctx, ast.Load) and (node.id in self.names.imported or node.id not in self.names.defined):
             self.calls.reference(self.names.qualified(node))
 

@@ -220,7 +220,7 @@ class Calls:
             return
         folded = self.names.fold(node)
         if isinstance(folded, tuple) and all(isinstance(one, str) for one in folded):
-            self.claims.inline("argv", shlex.join(str(one) for one in folded))
+            self.claims.inline("shell", shlex.join(str(one) for one in folded))
         else:
             self.claims.opaque("python.dynamic_command")
 
@@ -235,9 +235,9 @@ class Calls:
         if shell is not None and not (isinstance(shell, ast.Constant) and not shell.value):
             self._shell(command.elts[0] if isinstance(command, ast.List) and command.elts else command)
         elif isinstance(folded, tuple) and folded and all(isinstance(one, str) for one in folded):
-            self.claims.inline("argv", shlex.join(str(one) for one in folded))
+            self.claims.inline("shell", shlex.join(str(one) for one in folded))
         elif isinstance(folded, str):
-            self.claims.inline("argv", shlex.quote(folded))
+            self.claims.inline("shell", shlex.quote(folded))
         else:
             self._program(self.names.text(command.elts[0]) if isinstance(command, ast.List) and command.elts else None)
 

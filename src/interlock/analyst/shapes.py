@@ -23,7 +23,7 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _EMAIL = re.compile(
-    r"[^\s@<>,;]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}\Z|[^@<>\n]{0,80}<[^\s@<>]{1,64}@[^\s@<>]{1,255}>\Z"
+    r"[^\s@<>,;:]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}\Z|[^@<>\n]{0,80}<[^\s@<>]{1,64}@[^\s@<>]{1,255}>\Z"
 )
 _PATH = re.compile(
     (
@@ -36,7 +36,8 @@ _PATH = re.compile(
 )
 _SQL = re.compile(
     (
-        r"\s*(?:select\s.{1,4000}?\sfrom\s|select\s+\S+\s*\(|insert\s+into\s+\S+\s*(?:\(|values|select)"
+        r"\s*(?:select\s+(?:distinct\s+|all\s+|top\s+\d+\s+)?(?:\*|['\d]|@@|\w[\w.]*\("
+        r"|[\w.\"`\[\]]+(?:\s+(?:as\s+)?\w+)?\s*,|[\w.\"`\[\]]+\s+from\s+(?!(?:the|an?|your|my|our|this|these|those)\b))|insert\s+into\s+\S+\s*(?:\(|values|select)"
         r"|update\s+\S+\s+set\s+\S+\s*=|delete\s+from\s+\S+|drop\s+(?:table|database|schema|user|view)\s"
         r"|truncate\s+table\s|alter\s+(?:table|user|role)\s|create\s+(?:table|user|role|database|extension"
         r"|function)\s|grant\s.{1,200}?\son\s|exec(?:ute)?\s+(?:\w+\.)*[xs]p_|copy\s+\S+\s+(?:from|to)\s"

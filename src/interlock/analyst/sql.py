@@ -35,7 +35,9 @@ _UNDERSTOOD = (
     exp.Declare, exp.Detach, *_CONTROL,
 )  # fmt: skip
 _PLAIN = re.compile(r"[\w\s(),.;=<>*+'%:-]*\Z", re.ASCII)
-_EVERYDAY = re.compile(r"\s*(?:select|insert\s+into|update|delete\s+from|with)\b", re.IGNORECASE)
+_EVERYDAY = re.compile(
+    r"\s*(?:select|insert\s+into|update|delete\s+from|with|begin(?=\s*;)|create\s+table|merge\s+into)\b", re.IGNORECASE
+)
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*(?s:.*?)\*/|#[^\n]*")
 
@@ -147,7 +149,7 @@ def _nodes(statement: exp.Expr, claims: Claims) -> None:
             case exp.Table():
                 _table(node, targets.get(id(node), Effect.READ), claims)
             case exp.Update() | exp.Delete():
-                if sql_shapes.unbounded(node):
+                if not isinstance(node.parent, exp.When) and sql_shapes.unbounded(node):
                     claims.signal("sql.unbounded")
             case exp.TruncateTable():
                 claims.signal("sql.unbounded")
@@ -184,7 +186,7 @@ def _access(node: exp.Expr) -> Effect:
         return Effect.GRANT_ACCESS
     if isinstance(node, exp.Delete | exp.Drop | exp.TruncateTable):
         return Effect.DELETE
-    if isinstance(node, exp.Merge) and node.find(exp.Whens) is not None and " DELETE" in node.sql().upper():
+    if isinstance(node, exp.Merge) and any(one.args["then"].name == "DELETE" for one in node.find_all(exp.When)):
         return Effect.DELETE
     if isinstance(node, exp.Copy) and not node.args.get("kind"):
         return Effect.READ

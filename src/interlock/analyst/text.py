@@ -86,8 +86,8 @@ _SIGNS: Final = tuple(
         (
             "instruction.tool",
             (
-                r"\b(?:call|use|invoke|run|execute|trigger)\s+(?:the\s+)?[`'\"]?\w+[`'\"]?\s+(?:tool|function"
-                r"|command|api|plugin)\b(?!s?\s+(?:is|was|are|were))|\"(?:action|tool|function|tool_name|tool_call"
+                r"\b(?:call|use|invoke|run|execute|trigger)\s+(?:the\s+)?(?:[`'\"]\w+[`'\"]|\w+_\w+"
+                r"|\w+(?=\s+\w+\s+(?:with|using|now)\b))\s+(?:tool|function|command|api|plugin)\b|\"(?:action|tool|function|tool_name|tool_call"
                 r"|recipient_name)\"\s*:\s*\"[\w.]+\"\s*,\s*\"(?:args|arguments|parameters|input|action_input"
                 r"|tool_input)\"|^\s*(?:Action|Action Input|Thought|Observation|Final Answer)\s*:\s*\S"
                 r"|\"steps\"\s*:\s*\[\s*\{.{0,400}\"(?:action|tool)\"|<(?:tool_call|function_calls?|invoke"

@@ -165,7 +165,7 @@ _CMD = re.compile(
     re.IGNORECASE,
 )
 _ENCODED = re.compile(r"[-/]e(?:c|n|nc|nco\w*)?[\s\"']+([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
-_CALLED = re.compile(r"frombase64string\(\s*['\"]([A-Za-z0-9+/]{8,}={0,2})['\"]", re.IGNORECASE)
+_CALLED = re.compile(r"frombase64string\(\s*['\"]([A-Za-z0-9+/]{4,}={0,2})['\"]", re.IGNORECASE)
 
 
 def recognise(text: str) -> Literal["powershell", "cmd"] | None:
