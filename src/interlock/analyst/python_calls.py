@@ -35,7 +35,8 @@ class Calls:
         self._handlers: tuple[tuple[Container[str], Callable[[str, ast.Call], None]], ...] = (
             (words.DYNAMIC, self._dynamic), (words.ATTRIBUTES, self._attribute), (words.OPENS, self._open),
             (words.TOUCHES, self._touches), (words.GLOBS, self._glob), (words.SHELLS, self._shells),
-            (words.RUNNERS, self._run), (words.REPLACERS, self._replaces), (words.PROCESS, self._process), (words.CALLERS, self._calls_out),
+            (words.RUNNERS, self._run), (words.REPLACERS, self._replaces), (words.PROCESS, self._process),
+            (words.CALLERS, self._calls_out),
             (words.HOSTS, self._host), (words.ADDRESSES, self._addresses), (words.DESERIALISING, self._deserialises),
             (words.ENVIRONMENT, self._variable),
         )  # fmt: skip

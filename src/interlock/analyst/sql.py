@@ -24,6 +24,7 @@ from interlock.analyst.claims import MAX_NESTING, TOO_NESTED, Claims, Place
 from interlock.artifact.action import Effect
 
 MAX_CHARACTERS = 64 * 1024
+MAX_TOKENS = 6000
 MAX_STATEMENTS = 64
 MAX_OPEN = 200  # Parentheses open at once: the parser descends by recursion.
 _ALIASES = {"postgresql": "postgres", "pg": "postgres", "mariadb": "mysql", "mssql": "tsql", "sqlserver": "tsql"}
@@ -38,6 +39,7 @@ _PLAIN = re.compile(r"[\w\s(),.;=<>*+'%:-]*\Z", re.ASCII)
 _EVERYDAY = re.compile(
     r"\s*(?:select|insert\s+into|update|delete\s+from|with|begin(?=\s*;)|create\s+table|merge\s+into)\b", re.IGNORECASE
 )
+_TOKEN = re.compile(r"'[^']*'|\w+|[^\w\s]")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*(?s:.*?)\*/|#[^\n]*")
 
@@ -50,7 +52,7 @@ for _name in _TRIED:
 def analyse(text: str, place: Place) -> Claims:
     """Claims about one text of SQL."""
     claims = Claims(place)
-    if len(text) > MAX_CHARACTERS or _deep(text):
+    if len(text) > MAX_CHARACTERS or _long(text) or _deep(text):
         claims.opaque("sql.too_large")
         return claims
     words = _words(text)
@@ -62,6 +64,10 @@ def analyse(text: str, place: Place) -> Claims:
     for statements in parsed:
         _statements(statements, claims)
     return claims
+
+
+def _long(text: str) -> bool:
+    return len(text) > MAX_TOKENS and sum(1 for _ in _TOKEN.finditer(text)) > MAX_TOKENS
 
 
 def _deep(text: str) -> bool:

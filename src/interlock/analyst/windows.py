@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from interlock.analyst.claims import Claims, Place
 
-MAX_CHARACTERS = 64 * 1024
+MAX_CHARACTERS = 16 * 1024
 _MAX_LAYERS = 4
 
 _SIGNALS: Final = tuple(
@@ -34,16 +34,16 @@ _SIGNALS: Final = tuple(
         (
             "windows.downloads",
             (
-                r"\bcertutil\b.*(?:-|/)(?:urlcache|verifyctl|url)\b|\bbitsadmin\b|\bstart-bitstransfer\b"
+                r"\bcertutil\b.{0,200}(?:-|/)(?:urlcache|verifyctl|url)\b|\bbitsadmin\b|\bstart-bitstransfer\b"
                 r"|\bdownload(?:string|file|data)\b|\biwr\b|\birm\b|\binvoke-(?:webrequest|restmethod)\b"
-                r"|\bnet\.webclient\b|\bdesktopimgdownldr\b|\bmpcmdrun\b.*-downloadfile"
+                r"|\bnet\.webclient\b|\bdesktopimgdownldr\b|\bmpcmdrun\b.{0,200}-downloadfile"
                 r"|\bcurl(?:\.exe)?\s+\S*https?:|\bmsxml2\.xmlhttp\b"
             ),
         ),
         (
             "windows.encoded",
             (
-                r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.*-(?:de|en)code"
+                r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.{0,200}-(?:de|en)code"
                 r"|\[char\]\s*(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"
             ),
         ),
@@ -63,15 +63,15 @@ _SIGNALS: Final = tuple(
                 r"\blsass\b|\bminidump\b|\bmimikatz\b|\bsekurlsa\b|\bprocdump\b|\bsave\s+(?:hklm"
                 r"|hkey_local_machine)\\+(?:sam|system|security)|\bntds\.dit\b|\bntdsutil\b|\bcmdkey\b"
                 r"|\bvaultcmd\b|\bconvertto-securestring\b|\bget-credential\b|\bconfig\\+sam\b|\bunattend\.xml\b"
-                r"|\bwdigest\b|\bdpapi\b|\bsysvol\b.*\bcpassword\b|\bgpp\w*password\b|\blogin data\b"
+                r"|\bwdigest\b|\bdpapi\b|\bsysvol\b.{0,200}\bcpassword\b|\bgpp\w*password\b|\blogin data\b"
                 r"|\bwlan\s+show\s+profile"
             ),
         ),
         (
             "windows.destroys",
             (
-                r"\bvssadmin\b.*\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:"
-                r"|\bremove-item\b.*-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
+                r"\bvssadmin\b.{0,200}\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:"
+                r"|\bremove-item\b.{0,200}-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
                 r"|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b|\bshadowcopy\s+delete\b|\bfsutil\b"
                 r"|\bremove-(?:computer|ad)\w*|\bsdelete\b"
             ),
@@ -106,7 +106,7 @@ _SIGNALS: Final = tuple(
             "windows.moves",
             (
                 r"\bpsexec\b|\bwinrm\b|\bwinrs\b|\benter-pssession\b|\bnew-pssession\b|/node:|\bnet1?\s+use\b"
-                r"|\bmstsc\b|\bcopy\b.*\\\\[\w.-]+\\(?:admin|[a-z])\$"
+                r"|\bmstsc\b|\bcopy\b.{0,200}\\\\[\w.-]+\\(?:admin|[a-z])\$"
             ),
         ),
     )
