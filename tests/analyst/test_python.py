@@ -104,7 +104,7 @@ OPAQUE = [
     ("def f():\n    open = 1\nopen('/etc/passwd', 'w')", {"python.patches"}),
     ("import os\ndef os(): pass\nos.system('id')", {"python.ambiguous_name"}),
     ("import os\nos.fork()", {"python.process"}),
-    ("import os\nwhile True:\n    os.fork()", {"process.fork_bomb"}),
+    ("import os\nwhile True:\n    os.fork()", {"fork.bomb"}),
     ("import os\nos.execv('/bin/sh', ['sh'])", {"python.dynamic_command"}),
     ("import requests\ndef go(u):\n    requests.get(u)", {"python.dynamic_url"}),
     ("import requests\ns = requests.Session()\ndef go(u):\n    s.get(u)", {"python.dynamic_url"}),

@@ -250,7 +250,7 @@ class Calls:
     def _process(self, name: str, _node: ast.Call) -> None:
         self.claims.opaque("python.process")
         if name in {"os.fork", "os.forkpty"} and self.looping:
-            self.claims.signal("process.fork_bomb")
+            self.claims.signal("fork.bomb")
         if name == "os.dup2" and self.networks:
             self.claims.signal("shell.reverse")
 

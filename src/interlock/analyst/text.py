@@ -30,7 +30,7 @@ _SIGNS: Final = tuple(
             (
                 rf"\b(?:ignore|disregard|forget|override|bypass|skip|discard|neglect|do\s+not\s+follow"
                 rf"|stop\s+following)\s+(?:\w+\s+){{0,4}}?{_OTHERS}\s+(?:\w+\s+){{0,3}}?{_ORDERS}\b|\b(?:new"
-                rf"|updated|real|actual|revised)\s+(?:system\s+)?(?:instructions?|prompt|task|orders?)\s*(?::"
+                rf"|updated|real|actual|revised)\s+(?:system\s+)?(?:instructions?|prompt|task|orders?)\s{{0,8}}(?::"
                 rf"|follow|are\b|is\b)|\binstead\s+of\s+(?:your|the)\s+(?:task|instructions?)\b"
                 rf"|\bbefore\s+(?:you\s+)?(?:complet|finish|solv|answer|continu|proceed|do)\w*\b.{{0,60}}\b(?:first"
                 rf"|you\s+(?:must|should|have\s+to|need\s+to))\b"
@@ -39,11 +39,12 @@ _SIGNS: Final = tuple(
         (
             "instruction.role",
             (
-                r"^\s{0,8}(?:#{1,4}\s*)?(?:\[|<\|?|\{\{)?\s*(?:system|assistant|developer|tool)(?:\s+(?:message"
-                r"|prompt|note|notice|override|instructions?|update|alert))?\s*(?:\]|\|?>|\}\})?\s*:\s*\S|<\|?(?:im_start|im_end|system|assistant|user|endoftext|start_header_id|eot_id|tool_call"
-                r"|tool_response|function_call|begin_of_text)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?"
-                r"|tool_result|function_results?|untrusted|observation|important|information)>"
-                r"|^\s*(?:###\s*)?(?:Human|Assistant|Instruction|Response)\s*:\s*$"
+                r"^[ \t]{0,8}(?:#{1,4}\s{0,8})?(?:\[|<\|?|\{\{)?\s{0,8}(?:system|assistant|developer"
+                r"|tool)(?:\s+(?:message|prompt|note|notice|override|instructions?|update|alert))?\s{0,8}(?:\]|\|?>|\}\})?\s{0,8}:\s{0,8}\S|<\|?(?:im_start|im_end|system|assistant|user|endoftext"
+                r"|start_header_id|eot_id|tool_call|tool_response|function_call|begin_of_text)\|?>|\[/?INST\]"
+                r"|<</?SYS>>|</?(?:system|instructions?|tool_result|function_results?|untrusted|observation"
+                r"|important|information)>|^[ \t]{0,16}(?:###\s{0,8})?(?:Human|Assistant|Instruction"
+                r"|Response)\s{0,8}:\s{0,8}$"
             ),
         ),
         (
@@ -59,9 +60,9 @@ _SIGNS: Final = tuple(
             "instruction.addressed",
             (
                 r"\b(?:dear|hey|hi|hello|attention|note\s+(?:to|for)|message\s+(?:to|for)"
-                r"|instructions?\s+for)\s*[:,]?\s*(?:the\s+|any\s+|all\s+)?(?:ai|llm|language\s+model|assistant"
+                r"|instructions?\s+for)\s{0,8}[:,]?\s{0,8}(?:the\s+|any\s+|all\s+)?(?:ai|llm|language\s+model|assistant"
                 r"|chat\s?bot|agent|gpt|claude|gemini|copilot|model)s?\b|\b(?:ai|llm)\s+(?:agents?|assistants?"
-                r"|models?)\s*(?:,|:|reading\s+this|must\b|should\b|please\b)|\bif\s+you\s+are\s+an?\s+(?:ai|llm"
+                r"|models?)\s{0,8}(?:,|:|reading\s+this|must\b|should\b|please\b)|\bif\s+you\s+are\s+an?\s+(?:ai|llm"
                 r"|language\s+model|assistant|agent)\b|\bas\s+an?\s+(?:ai|llm)\b.{0,40}\byou\s+(?:must|should)\b"
             ),
         ),
@@ -87,11 +88,12 @@ _SIGNS: Final = tuple(
             "instruction.tool",
             (
                 r"\b(?:call|use|invoke|run|execute|trigger)\s+(?:the\s+)?(?:[`'\"]\w+[`'\"]|\w+_\w+"
-                r"|\w+(?=\s+\w+\s+(?:with|using|now)\b))\s+(?:tool|function|command|api|plugin)\b|\"(?:action|tool|function|tool_name|tool_call"
-                r"|recipient_name)\"\s*:\s*\"[\w.]+\"\s*,\s*\"(?:args|arguments|parameters|input|action_input"
-                r"|tool_input)\"|^\s*(?:Action|Action Input|Thought|Observation|Final Answer)\s*:\s*\S"
-                r"|\"steps\"\s*:\s*\[\s*\{.{0,400}\"(?:action|tool)\"|<(?:tool_call|function_calls?|invoke"
-                r"|tool_use)\b"
+                r"|\w+(?=\s+\w+\s+(?:with|using|now)\b))\s+(?:tool|function|command|api|plugin)\b|\"(?:action|tool"
+                r"|function|tool_name|tool_call|recipient_name)\"\s{0,8}:\s{0,8}\"[\w.]+\"\s{0,8},\s{0,8}\"(?:args"
+                r"|arguments|parameters|input|action_input|tool_input)\"|^[ \t]{0,16}(?:Action|Action Input"
+                r"|Thought|Observation|Final Answer)\s{0,8}:\s{0,8}\S"
+                r"|\"steps\"\s{0,8}:\s{0,8}\[\s{0,8}\{.{0,400}\"(?:action|tool)\"|<(?:tool_call|function_calls?"
+                r"|invoke|tool_use)\b"
             ),
         ),
         (
@@ -115,18 +117,19 @@ _SIGNS: Final = tuple(
         (
             "instruction.urgency",
             (
-                r"<important>|\bIMPORTANT\s*(?:!{2,}|:?\s*(?:you\s+must|before|instruction|message\s+(?:to|from)))"
-                r"|\b(?:you\s+must|it\s+is\s+(?:critical|imperative|essential)\s+(?:that\s+)?you)\s+(?:immediately"
-                r"|now|first|always|follow|comply|execute|perform)\b"
+                r"<important>|\bIMPORTANT\s{0,8}(?:!{2,}|:?\s{0,8}(?:you\s+must|before|instruction|message\s+(?:to"
+                r"|from)))|\b(?:you\s+must|it\s+is\s+(?:critical|imperative"
+                r"|essential)\s+(?:that\s+)?you)\s+(?:immediately|now|first|always|follow|comply|execute"
+                r"|perform)\b"
             ),
         ),
     )
 )
-_COMMENT = re.compile(r"<!--(.{1,4000}?)-->|/\*(.{1,4000}?)\*/|\[//\]:\s*#\s*\((.{1,2000}?)\)", re.DOTALL)
+_COMMENT = re.compile(r"<!--(.{1,4000}?)-->|/\*(.{1,4000}?)\*/|\[//\]:\s{0,8}#\s{0,8}\((.{1,2000}?)\)", re.DOTALL)
 _HIDDEN_STYLE = re.compile(
     (
-        r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?:\.0+)?\s*[;\"']"
-        r"|color\s*:\s*(?:white|#fff(?:fff)?)\b"
+        r"display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden|font-size\s{0,8}:\s{0,8}0"
+        r"|opacity\s{0,8}:\s{0,8}0(?:\.0+)?\s{0,8}[;\"']|color\s{0,8}:\s{0,8}(?:white|#fff(?:fff)?)\b"
     ),
     re.IGNORECASE,
 )

@@ -43,8 +43,8 @@ _SIGNALS: Final = tuple(
         (
             "windows.encoded",
             (
-                r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.{0,200}-(?:de|en)code"
-                r"|\[char\]\s*(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"
+                r"\s[-/]e(?:c|n|nc|nco\w*)?\s+[A-Za-z0-9+/=]{8,}|\bfrombase64string\b|\bcertutil\b.{0,200}-(?:de"
+                r"|en)code|\[char\]\s{0,8}(?:0x)?\d|-bxor\b|\bgzipstream\b|\bdeflatestream\b"
             ),
         ),
         (
@@ -70,10 +70,10 @@ _SIGNALS: Final = tuple(
         (
             "windows.destroys",
             (
-                r"\bvssadmin\b.{0,200}\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b|\bformat(?:\.com)?\s+[a-z]:"
-                r"|\bremove-item\b.{0,200}-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s|\bdel\s+(?:/\w\s+)*/[fsq]"
-                r"|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b|\bshadowcopy\s+delete\b|\bfsutil\b"
-                r"|\bremove-(?:computer|ad)\w*|\bsdelete\b"
+                r"\bvssadmin\b.{0,200}\b(?:delete|resize)\b|\bwbadmin\s+delete\b|\bbcdedit\b"
+                r"|\bformat(?:\.com)?\s+[a-z]:|\bremove-item\b.{0,200}-(?:recurse|force)|\brd\s+/s|\brmdir\s+/s"
+                r"|\bdel\s+(?:/\w\s+)*/[fsq]|\bcipher\s+/w|\bclear-disk\b|\bformat-volume\b|\bdiskpart\b"
+                r"|\bshadowcopy\s+delete\b|\bfsutil\b|\bremove-(?:computer|ad)\w*|\bsdelete\b"
             ),
         ),
         (
@@ -125,9 +125,10 @@ _POWERSHELL = re.compile(
     (
         rf"(?<![\w/.-]){_NOT_CMDLETS}(?:{_VERBS})-[A-Z][A-Za-z]{{2,40}}(?=[\s;|)}}'\"]|\Z)|\$env:\w"
         rf"|\$PSVersionTable\b|\$ExecutionContext\b|\[(?:System|Net|Convert|IO|Text|Runtime\w*|Reflection"
-        rf"|Diagnostics)\.[\w.]+\]|\b(?:iex|iwr|irm)\b\s*\(|\|\s*(?:iex|Invoke-Expression|%\s*\{{|\?\s*\{{"
-        rf"|ft\b|fl\b)|\bNew-Object\b|\[(?:Convert|char|byte\[\]|scriptblock|ref|void|xml|wmiclass|adsi"
-        rf"|appdomain)\]|(?:^|[\s;&|(])(?:powershell|pwsh)(?:\.exe)?(?:\s+-|\s*$|\")"
+        rf"|Diagnostics)\.[\w.]+\]|\b(?:iex|iwr|irm)\b\s{0, 8}\(|\|\s{0, 8}(?:iex|Invoke-Expression"
+        rf"|%\s{0, 8}\{{|\?\s{0, 8}\{{|ft\b|fl\b)|\bNew-Object\b|\[(?:Convert|char|byte\[\]|scriptblock|ref"
+        rf"|void|xml|wmiclass|adsi|appdomain)\]|(?:^|[\s;&|(])(?:powershell|pwsh)(?:\.exe)?(?:\s+-|\s{0, 8}$"
+        rf"|\")"
     ),
 )
 _POWERSHELL_ANY = re.compile(
@@ -135,7 +136,7 @@ _POWERSHELL_ANY = re.compile(
         r"(?:^|[\s;&|(\"\\])(?:powershell|pwsh)(?:\.exe)?[\"\s]+(?:.{0,80}\s)?[-/](?:e|ec|en|enc\w*|c"
         r"|command|nop|noprofile|noni\w*|w|window\w*|ep|ex\w*|sta|f|file|v\w*)\b|\binvoke-(?:expression"
         r"|webrequest|restmethod|command|mimikatz)\b|\bnew-object\s+(?:system\.)?net\.|(?:^|[;"
-        r"|&(]\s*)iex\b\s*[(\s$]"
+        r"|&(]\s{0,8})iex\b\s{0,8}[(\s$]"
     ),
     re.IGNORECASE,
 )
@@ -144,18 +145,18 @@ _CMD = re.compile(
         r"(?:^|[\s;&|(\"\\@])cmd(?:\.exe)?[\"\s]+/[ckrv]\b|%(?:(?:local)?appdata|temp|tmp|comspec"
         r"|systemroot|systemdrive|windir|userprofile|programfiles|programdata|programw6432|username"
         r"|userdomain|computername|public|home(?:path|drive)|allusersprofile|logonserver|pathext"
-        r"|errorlevel)(?:\(x86\))?(?::[^%\n]{0,80})?%|(?:^|[;&|(\n]\s*@?)(?:echo\s+off|setlocal|@echo"
-        r"|rem\s|for\s+/[fdlr]\s+%|if\s+(?:not\s+)?(?:exist|defined|errorlevel)\s+|goto\s+:?\w+\s*$"
+        r"|errorlevel)(?:\(x86\))?(?::[^%\n]{0,80})?%|(?:^|[;&|(\n]\s{0,8}@?)(?:echo\s+off|setlocal|@echo"
+        r"|rem\s|for\s+/[fdlr]\s+%|if\s+(?:not\s+)?(?:exist|defined|errorlevel)\s+|goto\s+:?\w+\s{0,8}$"
         r"|start\s+/\w)|(?:^|[\s;&|(\"\\])(?:certutil|bitsadmin|schtasks|wmic|vssadmin|wbadmin|bcdedit"
         r"|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil|cmdkey|nltest"
         r"|dsquery|auditpol|attrib|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|sc|reg|net1?"
         r"|esentutl|ntdsutil|cipher|xcopy|robocopy|mklink|forfiles|msiexec|installutil|msbuild|regasm"
         r"|odbcconf|cmstp|driverquery|w32tm|vaultcmd|quser|pcalua|psexec(?:64)?"
-        r"|procdump(?:64)?)(?:\.exe)\b|(?:^|[;&|(\n]\s*)(?:certutil|bitsadmin|schtasks|wmic|vssadmin"
+        r"|procdump(?:64)?)(?:\.exe)\b|(?:^|[;&|(\n]\s{0,8})(?:certutil|bitsadmin|schtasks|wmic|vssadmin"
         r"|wbadmin|bcdedit|rundll32|mshta|regsvr32|wevtutil|cscript|wscript|netsh|icacls|takeown|fsutil"
         r"|cmdkey|nltest|dsquery|auditpol|cacls|tasklist|taskkill|systeminfo|gpresult|diskpart|esentutl"
         r"|ntdsutil|xcopy|robocopy|mklink|forfiles|msiexec|vaultcmd|quser|ipconfig)\b(?=\s|$)|(?:^|[;&"
-        r"|(\n]\s*)(?:reg\s+(?:add|delete|query|save|export|import|load|restore|copy)\b"
+        r"|(\n]\s{0,8})(?:reg\s+(?:add|delete|query|save|export|import|load|restore|copy)\b"
         r"|sc\s+(?:\\\\\S+\s+)?(?:create|config|delete|stop|start|query|sdset|failure)\b|net1?\s+(?:user"
         r"|localgroup|group|use|share|stop|start|view|accounts|session)\b|rd\s+/s|rmdir\s+/s|del\s+/[fsqa]"
         r"|copy\s+/[byz]|type\s+[a-z]:\\|dir\s+/\w|format\s+[a-z]:|attrib\s+[+-][rhsa]|query\s+(?:user"
@@ -165,7 +166,7 @@ _CMD = re.compile(
     re.IGNORECASE,
 )
 _ENCODED = re.compile(r"[-/]e(?:c|n|nc|nco\w*)?[\s\"']+([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
-_CALLED = re.compile(r"frombase64string\(\s*['\"]([A-Za-z0-9+/]{4,}={0,2})['\"]", re.IGNORECASE)
+_CALLED = re.compile(r"frombase64string\(\s{0,8}['\"]([A-Za-z0-9+/]{4,}={0,2})['\"]", re.IGNORECASE)
 
 
 def recognise(text: str) -> Literal["powershell", "cmd"] | None:
@@ -208,7 +209,7 @@ def _note(text: str, claims: Claims) -> None:
 
 
 def _plain(text: str) -> str:
-    joined = re.sub(r"['\"]\s*\+\s*['\"]", "", text)
+    joined = re.sub(r"['\"]\s{0,8}\+\s{0,8}['\"]", "", text)
     return re.sub(r"[\^`](?=[A-Za-z\"'(/ -])", "", joined)
 
 
