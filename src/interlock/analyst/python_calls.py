@@ -48,6 +48,8 @@ class Calls:
             handler(name, node)
         elif name.startswith("os.environ."):
             self.claims.signal("environment.read")
+            if name.rpartition(".")[2] not in {"copy", "items", "keys", "values"}:
+                self.claims.opaque("python.environment")
         else:
             self._other(name, node)
 
@@ -83,6 +85,8 @@ class Calls:
             self.claims.signal("environment.read")
         else:
             self.claims.touch(access, "environment", name)
+        if access is Effect.WRITE:
+            self.claims.opaque("python.environment")  # Programs that start later may be others, or do other things.
 
     def dunder(self, attr: str) -> None:
         """An attribute by which the interpreter's own objects are reached."""
@@ -229,10 +233,8 @@ class Calls:
         command = _argument(node, 0, "args")
         shell = _argument(node, 99, "shell")
         folded = self.names.fold(command)
-        if any(one.arg is None for one in node.keywords) or any(
-            one.arg in {"preexec_fn", "executable"} for one in node.keywords
-        ):
-            self.claims.opaque("python.dynamic_command")
+        if any(one.arg not in words.PLAIN_OPTIONS for one in node.keywords):
+            self.claims.opaque("python.dynamic_command")  # Another folder, environment, input or program.
         if shell is not None and not (isinstance(shell, ast.Constant) and not shell.value):
             self._shell(command.elts[0] if isinstance(command, ast.List) and command.elts else command)
         elif isinstance(folded, tuple) and folded and all(isinstance(one, str) for one in folded):

@@ -136,6 +136,9 @@ SHELLS: Final = frozenset(
         "commands.getoutput",
     }
 )
+PLAIN_OPTIONS: Final = words(
+    "args shell check capture_output text stdout stderr timeout universal_newlines encoding errors bufsize close_fds"
+)
 RUNNERS: Final = frozenset(
     {
         "subprocess.run",
@@ -143,15 +146,14 @@ RUNNERS: Final = frozenset(
         "subprocess.check_call",
         "subprocess.check_output",
         "subprocess.Popen",
-        "asyncio.create_subprocess_exec",
     }
 )
-REPLACERS: Final = frozenset(
+REPLACERS: Final = frozenset({"asyncio.create_subprocess_exec"}) | frozenset(
     f"os.{name}"
-    for name in words(
-        "execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv s"
-        "pawnve spawnvp spawnvpe posix_spawn posix_spawnp startfile"
-    )
+    for name in words("""
+    execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv spawnve
+    spawnvp spawnvpe posix_spawn posix_spawnp startfile
+    """)
 )
 PROCESS: Final = frozenset(
     {
@@ -229,16 +231,15 @@ _COPY = (Touch(_R, 0, "src"), Touch(_W, 1, "dst"))
 _MOVE = (Touch(_D, 0, "src"), Touch(_W, 1, "dst"))
 TOUCHES: Final[dict[str, tuple[Touch, ...]]] = {
     **dict.fromkeys(
-        words(
-            "os.listdir os.scandir os.stat os.lstat os.access os.readlink os.path.exists os.path.isfile os.pa"
-            "th.isdir os.path.getsize os.path.islink os.path.ismount os.path.getmtime os.path.getctime os.pat"
-            "h.lexists os.path.samefile linecache.getline fileinput.input os.statvfs filecmp.cmp sqlite3.read"
-            " tarfile.is_tarfile xml.etree.ElementTree.parse zipfile.is_zipfile"
-        ),
+        words("""
+    os.listdir os.scandir os.stat os.lstat os.access os.readlink os.path.exists os.path.isfile os.path.isdir
+    os.path.getsize os.path.islink os.path.ismount os.path.getmtime os.path.getctime os.path.lexists
+    os.path.samefile linecache.getline fileinput.input os.statvfs filecmp.cmp sqlite3.read tarfile.is_tarfile
+    xml.etree.ElementTree.parse zipfile.is_zipfile
+    """),
         (Touch(_R),),
     ),
     "os.walk": (Touch(_R, 0, "top", recursive=True),),
-    "os.chdir": (Touch(_R),),
     **dict.fromkeys(
         words("os.mkdir os.makedirs os.chmod os.chown os.truncate os.utime os.mkfifo os.mknod os.lchown os.setxattr"),
         (Touch(_W),),
@@ -258,10 +259,10 @@ TOUCHES: Final[dict[str, tuple[Touch, ...]]] = {
     "tarfile.open": (Touch(_W, 0, "name"),),
     "logging.FileHandler": (Touch(_W, 0, "filename"),),
     **dict.fromkeys(
-        words(
-            "tempfile.mkdtemp tempfile.mkstemp tempfile.NamedTemporaryFile tempfile.TemporaryDirectory tempfi"
-            "le.TemporaryFile"
-        ),
+        words("""
+    tempfile.mkdtemp tempfile.mkstemp tempfile.NamedTemporaryFile tempfile.TemporaryDirectory
+    tempfile.TemporaryFile
+    """),
         (),
     ),
 }
@@ -294,17 +295,17 @@ PATH_METHODS: Final = {
 # Methods with effects on objects whose class is not known; the value is what it is called.
 OPAQUE_METHODS: Final = {
     **dict.fromkeys(
-        words(
-            "system popen spawn exec_command run_command invoke_shell fork_exec create_subprocess subprocess_"
-            "exec subprocess_shell"
-        ),
+        words("""
+    system popen spawn exec_command run_command invoke_shell fork_exec create_subprocess subprocess_exec
+    subprocess_shell
+    """),
         "python.process",
     ),
     **dict.fromkeys(
-        words(
-            "urlopen urlretrieve sendmail send_message storbinary retrbinary putrequest connect_ex sendto cre"
-            "ate_connection create_datagram_endpoint"
-        ),
+        words("""
+    urlopen urlretrieve sendmail send_message storbinary retrbinary putrequest connect_ex sendto
+    create_connection create_datagram_endpoint
+    """),
         "python.network",
     ),
     **dict.fromkeys(words("extractall extract"), "python.archive"),
