@@ -37,6 +37,7 @@ _CODE: Final = {
     "sql_query": "sql", "statement": "sql", "url": "url", "uri": "url", "href": "url", "webhook": "url",
     "webhook_url": "url", "callback_url": "url", "endpoint": "url", "code": "python", "python": "python",
 }  # fmt: skip
+_ABOUT: Final = words("sender from author query search filter owner user username login account")
 _CONTENT: Final = words("content body text message description subject title comment note summary")
 
 
@@ -102,7 +103,7 @@ def _look(key: str, text: str, claims: Claims) -> None:
         claims.inline(language if language in {"powershell", "cmd"} else _CODE[key], text)
     elif key in _PATHS and language in {None, "path"} and "\n" not in text:
         paths.examine(text, claims)
-    elif language is not None and key not in _CONTENT:
+    elif language is not None and key not in _CONTENT and not (language == "email" and key in _ABOUT):
         claims.signal(f"shape.{language}")
         claims.inline(language, text)
     if key in _CONTENT and paths.mentions_credential(text):

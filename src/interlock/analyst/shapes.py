@@ -14,7 +14,7 @@ from typing import Final
 
 from interlock.analyst import windows
 from interlock.analyst.tables import words
-from interlock.artifact.analysis import Language
+from interlock.artifact.action import Language
 
 MAX_CHARACTERS = 16384
 _SHORTEST = 2
