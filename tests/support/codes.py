@@ -15,8 +15,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
-from interlock.artifact.action import Effect
+from interlock.artifact.action import Effect, Language
 from interlock.artifact.receipt import Outcome
 from interlock.artifact.task import Budget
 from interlock.decide.life import Status
@@ -33,11 +34,14 @@ _GIT = re.compile(
 _PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
 
 PUT_TOGETHER = {
-    "f'floor.{manifest.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'budget.{code}'": ["budget.cost", "budget.steps"],
     "f'budget.{over[0]}'": [f"budget.{name}" for name in Budget.__struct_fields__],
     "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview"],
     "f'plan.{row.status.value}'": [f"plan.{status.value}" for status in Status if status is not Status.APPROVED],
+    "f'os.{name}'": [],
+    "f'it.{key}'": [],
+    "f'shape.{language}'": [f"shape.{language}" for language in get_args(Language)],  # signals, all of them
+    "f'floor.{part.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
 }
 _NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of a request, not codes

@@ -12,7 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -168,7 +168,7 @@ def _site(scope: Mapping[str, object]) -> Site:
 
 
 def _list(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
+    return [str(item) for item in cast("list[object]", value)] if isinstance(value, list) else []
 
 
 @functools.lru_cache(maxsize=64)

@@ -228,7 +228,7 @@ def _sound(found: Analysis, question: Question) -> Analysis:
     asked = {content.argument for content in question.contents}
     named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
     if not named <= asked:
-        raise ReferenceEvaluationError("analysis.argument", "a claim about an argument that nobody asked about")
+        raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")
     return found
 
 
