@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks import decision, imports, ledger, policy, steps
+from benchmarks import decision, imports, ledger, policy, proof, steps
 from benchmarks.measuring import Row, table
 
 RESULTS = Path(__file__).with_name("results.json")
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "imports": imports.run, "policy": policy.run, "decision": decision.run, "ledger": ledger.run, "steps": steps.run,
+    "proof": proof.run,
 }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def test_promised_commands_exist() -> None:
         "init", "doctor", "run", "inbox", "approve", "deny", "execute", "halt", "revoke", "resume", "rollback", "jail",
         "completion", "task list", "task show", "plan propose", "plan check", "plan preview", "plan show", "plan diff",
         "ledger verify", "ledger show", "ledger prove", "ledger export", "policy check", "policy test", "policy explain",
+        "policy prove", "policy diff",
         "actions list", "actions show", "actions check", "incidents list", "incidents show", "incidents close", "keys new",
         "keys list", "keys export", "keys trust", "keys revoke", "secrets set", "secrets list", "secrets remove",
     }  # fmt: skip

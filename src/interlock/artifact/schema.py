@@ -24,6 +24,7 @@ from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.approval import Approval
 from interlock.artifact.bundle import BundleHead, Disclosure
+from interlock.artifact.certificate import Certificate
 from interlock.artifact.codec import Json
 from interlock.artifact.entry import Entry
 from interlock.artifact.label import Label
@@ -38,6 +39,7 @@ BASE: Final = "https://interlock.dev/spec"
 VERSIONS: Final[Mapping[type, int]] = {
     Approval: 1,
     BundleHead: 1,
+    Certificate: 1,
     Disclosure: 1,
     Entry: 1,
     Envelope: 1,

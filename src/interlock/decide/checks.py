@@ -26,7 +26,7 @@ from interlock.decide.policy import PolicyRequest
 
 _PERSON = frozenset({Effect.GRANT_ACCESS, Effect.SPEND})
 _DESTROYING = frozenset({Effect.WRITE, Effect.DELETE})
-_OPERATORS = re.compile(r"/interlock\.toml\Z|/policy/[^/]*\.(?:yaml|cedar)\Z")
+_OPERATORS = re.compile(r"/interlock\.toml\Z|/policy/(?:invariants/)?[^/]*\.(?:yaml|cedar)\Z")
 
 
 def check_arguments(view: View) -> Iterator[Reason]:

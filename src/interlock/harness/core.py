@@ -89,6 +89,19 @@ class Core:
         cedar, rules = self._policy_texts = self.workspace.policy_texts()
         return compile_policies(cedar, rules, home=str(Path.home()), root=str(self.workspace.folder))
 
+    @property
+    def policy_in_force(self) -> PolicySet:
+        """The policy, to decide by; raises ``ConfigurationError`` as ``require_proof`` does."""
+        self.require_proof()
+        return self.policy
+
+    def require_proof(self) -> None:
+        """Raise ``ConfigurationError`` where the workspace demands a proof and the policy as it stands has none."""
+        if self.workspace.configuration.policy.proof == "required":
+            from interlock.harness.proofs import certified  # It needs this class.
+
+            certified(self)
+
     @cached_property
     def site(self) -> Site:
         """The standing facts that the gate decides on."""

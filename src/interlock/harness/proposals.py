@@ -83,7 +83,7 @@ class Proposals:
             catalogue=core.catalogue,
             digests=core.digests,
             loaded=frozenset(row.loaded),
-            policy=core.policy,
+            policy=core.policy_in_force,
             received=row.received,
             spent=row.spent,
             carried=core.store.carried(),

@@ -139,6 +139,7 @@ class Harness:
     ) -> Task:
         """Record what a principal asks for, before a planner sees anything; quoted parts of the goal are values."""
         core, config = self.core, self.core.workspace.configuration
+        core.require_proof()
         now = core.clock()
         documents = {name: core.blobs.put(content) for name, content in (attachments or {}).items()}
         task = codec.decode(

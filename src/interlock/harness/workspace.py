@@ -91,6 +91,12 @@ class Alerts(Section, frozen=True, kw_only=True):
     after: Natural = 1
 
 
+class Proof(Section, frozen=True, kw_only=True):
+    """``required``: only a policy with a certificate (``interlock policy prove``) decides; what ``init`` writes."""
+
+    proof: Literal["required", "off"] = "off"
+
+
 class Configuration(Section, frozen=True, kw_only=True):
     """``interlock.toml``."""
 
@@ -107,6 +113,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     model: Model = Model()
     egress: Egress = Egress()
     alerts: Alerts = Alerts()
+    policy: Proof = Proof()
     budget: Mapping[str, Natural] = {}
     limits: Mapping[str, Natural] = {}
 
@@ -163,6 +170,11 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
         cedar = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
         rules = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
         return cedar, rules
+
+    def invariant_texts(self) -> dict[str, str]:
+        """The operator's invariants, by file name."""
+        folder = self.folder / "policy" / "invariants"
+        return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
 
 
 def find(start: Path) -> Workspace:

@@ -60,16 +60,19 @@ def compile_policies(
     everything = ["interlock.policy/1", TEXT, home, root, sorted(cedar.items()), sorted(rules.items())]
     digest = hashlib.sha256(_encoder.encode(everything)).hexdigest()
     facts = frozenset(fact for rule in compiled.values() for fact in rule.facts)
-    return PolicySet(compiled, Facts(facts, home=home, root=root), digest, statements)
+    return PolicySet(compiled, Facts(facts, home=home, root=root), digest, statements, home=home, root=root)
 
 
 class PolicySet:
     """Compiled policies; ``digest`` names everything that decides: texts, schema, home and root."""
 
     def __init__(
-        self, rules: Mapping[str, CompiledRule], facts: Facts, digest: str, statements: Sequence[Statement]
-    ) -> None:
+        self, rules: Mapping[str, CompiledRule], facts: Facts, digest: str, statements: Sequence[Statement],
+        *, home: str, root: str,
+    ) -> None:  # fmt: skip
         self.digest = digest
+        self.home = home
+        self.root = root
         self._rules = rules
         self._facts = facts
         self._statements = statements
@@ -84,6 +87,11 @@ class PolicySet:
     def ids(self) -> tuple[str, ...]:
         """The ids of all rules, sorted."""
         return tuple(sorted(self._rules))
+
+    @property
+    def rules(self) -> tuple[CompiledRule, ...]:
+        """The compiled rules, for whoever translates them."""
+        return tuple(self._rules.values())
 
     def explain(self, rule: str) -> RuleOrigin:
         """Where a rule stands; raises ``KeyError`` for an id that is not of this set."""

@@ -86,12 +86,17 @@ class RuleOrigin(msgspec.Struct, frozen=True, kw_only=True):
 
 def objection(request: PolicyRequest) -> str | None:
     """The field whose value is visibly not canonical, or ``None``."""
-    if not request.open and not _canonical(request.kind, request.resource):
+    if not request.open and not canonical(request.kind, request.resource):
         return "resource"
-    if any(hidden(text) or not (_URL.match(text) or not _SEVERAL.search(text)) for text in request.destinations):
+    if not all(map(one_destination, request.destinations)):
         return "destinations"
     strings = (request.group, request.environment, *request.roles, *request.scope, *request.scope.values())
     return "scope" if hidden("".join(strings)) or "=" in "".join(request.scope) else None
+
+
+def one_destination(text: str) -> bool:
+    """Whether a text names a single destination, as far as can be seen."""
+    return not hidden(text) and bool(_URL.match(text) or not _SEVERAL.search(text))
 
 
 def endpoint(name: str) -> tuple[str, int]:
@@ -104,7 +109,8 @@ def endpoint(name: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def _canonical(kind: str, name: str) -> bool:
+def canonical(kind: str, name: str) -> bool:
+    """Whether a name that is known has the one spelling that its kind admits, as far as can be seen."""
     if hidden(name) or _BAD_NAME.search(name):
         return False
     if kind == "endpoint":

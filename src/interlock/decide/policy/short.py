@@ -113,6 +113,25 @@ def short_statements(file: str, text: str, *, actions: frozenset[str] | None = N
     return found
 
 
+def condition_statement(file: str, line: int, conditions: Mapping[str, Plain]) -> Statement:
+    """A denial with these conditions (``action`` names the globs; none: any action); raises ``PolicyFileError``."""
+    fields = {"deny": "*", **{"deny" if key == "action" else key: value for key, value in conditions.items()}}
+    try:
+        _check_condition(conditions)
+        rule = msgspec.convert({key: _listed(key, value) for key, value in fields.items()}, Rule, strict=True)
+        _check(rule, None)
+        text = _policy(rule, f"{file}:{line}")
+    except ValueError as error:
+        hint = f"the keys are: action, {', '.join(Rule.__struct_fields__[3:-5])}"
+        raise PolicyFileError("policy.rule", file, line, str(error), hint=hint) from None
+    return Statement(file=file, line=line, text=text)
+
+
+def _check_condition(conditions: Mapping[str, Plain]) -> None:
+    if "deny" in conditions:
+        raise ValueError("the names of actions stand under action")
+
+
 def _listed(key: str, value: Plain) -> Plain:
     return [value] if key in _LISTS and isinstance(value, str) else value
 

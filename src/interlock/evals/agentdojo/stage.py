@@ -60,7 +60,7 @@ class Tools(Stepper):
         self.environment, self.extracted, self.calls, self.last = environment, extracted, [], None
 
     def run(self, order: Order) -> Result:
-        """One call; its value, or ``tool.failed``."""
+        """One call; its value, or ``eval.tool``."""
         tool = order.manifest.name.partition(".")[2]
         if tool == "extract":
             self.last = None
@@ -69,7 +69,7 @@ class Tools(Stepper):
         value, error = self.suite.call(self.environment, tool, order.arguments)
         self.last = value
         if error:
-            return Result(ok=False, code="tool.failed", message=error[:200])
+            return Result(ok=False, code="eval.tool", message=error[:200])
         return Result(ok=True, output=codec.encode(value))
 
 

@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("life:resume", "Propose the rest of a halted plan anew."),
     "rollback": ("life:rollback", "Take back exactly what a plan did."),
     "ledger": ("ledger:ledger", "Verify, read, prove and export the ledger."),
-    "policy": ("policy:policy", "Check, test and explain the policy."),
+    "policy": ("policy:policy", "Check, test, prove and explain the policy."),
     "actions": ("actions:actions", "Look at the manifests of actions."),
     "incidents": ("incidents:incidents", "Look at incidents, and close them."),
     "keys": ("keys:keys", "Make, list, trust and revoke keys."),

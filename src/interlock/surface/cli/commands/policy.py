@@ -1,27 +1,33 @@
-"""``policy``: whether it compiles, whether it answers as its cases expect, and what a rule or a verdict means."""
+"""``policy``: whether it compiles, answers as its cases expect, keeps its invariants; what a rule means."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from interlock.artifact.errors import StateError
-from interlock.decide.policy import CaseResult, PolicySet, run_cases
+from interlock.decide.policy import CaseResult, PolicyRequest, PolicySet, compile_policies, run_cases
+from interlock.decide.policy.cases import QUIET
 from interlock.harness.core import Core
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import table
-from interlock.surface.cli.opening import reading
+from interlock.surface.cli.opening import reading, workspace
 from interlock.surface.cli.outcome import verdict_text
 from interlock.surface.cli.root import Noun
 from interlock.surface.cli.visible import visible
 
+if TYPE_CHECKING:
+    from interlock.decide.proof.proving import Result
+
 
 @click.group(cls=Noun)
 def policy() -> None:
-    """Check, test and explain the policy."""
+    """Check, test, prove and explain the policy."""
 
 
 @policy.command()
@@ -72,6 +78,89 @@ def explain(what: str) -> None:
             console().data({"rule": what, **_origin(core.policy, what)}, _rule_text(what, core.policy))
             return
         _explain_plan(core, what)
+
+
+@policy.command(name="prove")
+@click.option("--cases", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write counterexamples as cases for policy test.")  # fmt: skip
+def prove_(cases: Path | None) -> int:
+    """Prove the invariants for every request, or show one for which they fail.
+
+    Where all hold, a signed certificate is stored; a workspace with proof = "required" decides by no other policy.
+    """
+    from interlock.harness.proofs import prove
+
+    with reading() as core:
+        results = prove(core)
+        found = [(one, _case(one, core.policy)) for one in results]
+        digest = core.policy.digest
+    rows = [(one.outcome, one.name, one.place, one.sentence) for one in results]
+    failed = [one for one, _ in found if one.outcome != "proved"]
+    tables = [json.dumps(case) for _, case in found if case]
+    if cases is not None:
+        lines = "\n".join(f"  - {case}" for case in tables)
+        cases.write_text(f"cases:\n{lines}\n" if tables else "cases: []\n", "utf-8")
+    text = [table(("", "INVARIANT", "WHERE", "WHAT"), rows), *(_refutation(one, case) for one, case in found if case)]
+    end = f"{len(failed)} of {len(results)} do not hold; there is no certificate" if failed else "certificate stored"
+    text.append(f"{len(results)} invariants, {end}; policy sha256:{digest}")
+    data = [{**msgspec.to_builtins(one), "case": case} for one, case in found]
+    console().data({"policy": digest, "invariants": data, "certificate": not failed}, "\n\n".join(text))
+    return Exit.FAULT if failed else Exit.OK
+
+
+@policy.command()
+@click.argument("old", type=click.Path(exists=True, path_type=Path))
+@click.argument("new", type=click.Path(exists=True, path_type=Path))
+def diff(old: Path, new: Path) -> int:
+    """Prove that NEW is nowhere more permissive than OLD (folders or files), or show a request for which it is."""
+    from interlock.decide.proof.proving import compare
+
+    root, home = str(workspace().folder), str(Path.home())
+    before, after = (compile_policies(*_texts(place), home=home, root=root) for place in (old, new))
+    found = compare(before, after)
+    case = _case_of(found.request, "more permissive", after) if found.request else None
+    data = {"outcome": found.outcome, "old": found.old, "new": found.new, "case": case}
+    case_text = json.dumps(case)
+    match found.outcome:
+        case "proved":
+            text = "proved: no request gets a less strict answer than before"
+        case "refuted":
+            text = f"more permissive: {found.old} becomes {found.new}, for instance for\n  - {visible(case_text)}"
+        case _:
+            text = "not decided: the solver gave up within its bounds"
+    console().data(data, text)
+    return Exit.OK if found.outcome == "proved" else Exit.FAULT
+
+
+def _texts(place: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Cedar texts and short rules of a folder, or the one file, by name."""
+    files = sorted([*place.glob("*.cedar"), *place.glob("*.yaml")]) if place.is_dir() else [place]
+    texts = {path.name: path.read_text("utf-8") for path in files}
+    cedar = {name: text for name, text in texts.items() if name.endswith(".cedar")}
+    return cedar, {name: text for name, text in texts.items() if name not in cedar}
+
+
+def _case(result: Result, policies: PolicySet) -> dict[str, object] | None:
+    """The counterexample as a case: of two situations the one that is decided less strictly."""
+    found = result.counterexample
+    return None if found is None else _case_of((found.other or found.situation).request, result.name, policies)
+
+
+def _case_of(request: PolicyRequest, name: str, policies: PolicySet) -> dict[str, object]:
+    """A case for ``policy test`` that passes as the policy stands."""
+    required: dict[str, object] = {"action": "zq", **QUIET, "access": request.effect.value}
+    quiet = msgspec.to_builtins(msgspec.convert(required, PolicyRequest))
+    fields = {
+        key: value for key, value in msgspec.to_builtins(request).items() if value != quiet[key] or key == "action"
+    }
+    return {"name": name, "expect": policies.evaluate(request).decision.value, **fields}
+
+
+def _refutation(result: Result, case: dict[str, object]) -> str:
+    found = result.counterexample
+    assert found is not None  # noqa: S101 - there is a case
+    answer = f"{found.verdict}, and then {found.other_verdict}" if found.other else found.verdict
+    return f"{result.name}: the gate says {answer} for\n  - {visible(json.dumps(case))}"
 
 
 def _explain_plan(core: Core, digest: str) -> None:

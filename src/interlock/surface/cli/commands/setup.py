@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from interlock.artifact import codec
+from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.signing import PublicKey
 from interlock.harness.core import Core
 from interlock.harness.keys import own_signer, public_key
+from interlock.harness.proofs import certified, prove
 from interlock.harness.workspace import FILE_NAME, Workspace, approver_folder, load
 from interlock.surface.cli.console import console
 from interlock.surface.cli.opening import identifier, login
@@ -40,14 +42,16 @@ def init(folder: Path, name: str | None) -> int:
         for path, text in _policy(folder):
             if _write(path, text):
                 done.append(str(path.relative_to(folder)))
-    key, new = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
+    key, new, proved = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
     if new:
         done.append(f"the signing key of {key.owner}")
     found = {
         "workspace": str(workspace.folder), "id": workspace.configuration.id, "state": str(workspace.state),
-        "made": done, "person": key.owner, "key": key.id,
+        "made": done, "person": key.owner, "key": key.id, "proved": proved,
     }  # fmt: skip
     console().data(found, _summary(workspace, done, key))
+    if not proved:
+        console().warn("the policy is not proved and will not decide: interlock policy prove says why")
     return 0
 
 
@@ -61,7 +65,12 @@ def _policy(folder: Path) -> list[tuple[Path, str]]:
     baseline = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
     cases = _TEMPLATES.joinpath("baseline-cases.yaml").read_text("utf-8")
     policy = folder / "policy"
-    return [(policy / "baseline.yaml", baseline), (policy / "cases" / "baseline.yaml", cases)]
+    invariants = resources.files("interlock.decide.proof").joinpath("baseline.yaml").read_text("utf-8")
+    return [
+        (policy / "baseline.yaml", baseline),
+        (policy / "cases" / "baseline.yaml", cases),
+        (policy / "invariants" / "baseline.yaml", invariants),
+    ]
 
 
 def _write(path: Path, text: str) -> bool:
@@ -75,20 +84,31 @@ def _write(path: Path, text: str) -> bool:
     return True
 
 
-def _enrol(workspace: Workspace, person: str) -> tuple[PublicKey, bool]:
-    """The person's key, trusted as an approver's; whether anything had to be made."""
+def _enrol(workspace: Workspace, person: str) -> tuple[PublicKey, bool, bool]:
+    """The person's key, trusted as an approver's; whether it had to be made; whether the policy may decide."""
     core = Core(workspace=workspace)
     try:
         signer = own_signer(approver_folder(), person, create=True)
         known = [key for key in core.keys.keyring.keys if key.id == signer.id]
         if known:
-            return known[0], False
+            return known[0], False, _proved(core)
         key = public_key(signer.public, person, ("approver",), core.clock())
         core.record("key", "", key.id, codec.encode(key), code="key.trusted")
         core.keys.trust(key)
-        return key, True
+        return key, True, _proved(core)
     finally:
         core.close()
+
+
+def _proved(core: Core) -> bool:
+    """Whether the policy has its certificate, which is made here where it can be, or needs none."""
+    if core.workspace.configuration.policy.proof == "off":
+        return True
+    try:
+        certified(core)
+    except ConfigurationError:
+        return all(one.outcome == "proved" for one in prove(core))
+    return True
 
 
 def _summary(workspace: Workspace, done: list[str], key: PublicKey) -> str:

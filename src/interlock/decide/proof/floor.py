@@ -1,0 +1,171 @@
+"""What floor and flow say of a situation, twice: as a formula for all situations, and by the real checks for one.
+
+The formula never is stricter than the checks: what it leaves out (roots, blast radius, budgets, evidence of opaque
+programs, the trifecta, a missing inverse) could only add to a verdict.  A test holds both to each other.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlock.artifact.action import (
+    Argument,
+    Driver,
+    Effect,
+    Invocation,
+    Manifest,
+    Resource,
+    Reversibility,
+    Role,
+)
+from interlock.artifact.label import CLEAN, Integrity, Label
+from interlock.artifact.plan import Step
+from interlock.artifact.resources import Touched
+from interlock.artifact.task import Task
+from interlock.artifact.verdict import Decision
+from interlock.decide.checks import check_floor
+from interlock.decide.evidence import Evidence, Site
+from interlock.decide.flow import View, check_flow
+from interlock.decide.policy import PolicySet
+from interlock.decide.proof.facts import KNOWN_FILE, above, below, site_glob
+from interlock.decide.proof.formula import AtMost, Flag, Formula, Matches, OneOf, both, either, negate
+from interlock.decide.proof.languages import Language, Piece, exactly
+from interlock.decide.proof.situation import RANKS, Situation
+from interlock.decide.proof.translate import DENIED, Encoded
+
+_NOTHING = Matches("kind", exactly("none"))
+CHANGES = both(negate(_NOTHING), negate(OneOf("access", frozenset({"read"}))))
+_UNSNAPPABLE = frozenset({"send", "spend", "grant-access"})
+_FOLDERS = ("/policy/", "/policy/invariants/")
+_SUFFIXES = (("/interlock.toml",), *((folder, Piece.WITHIN, end) for folder in _FOLDERS for end in (".yaml", ".cedar")))
+READS = OneOf("effect", frozenset({"read"}))
+ACTS = either(Flag("external"), negate(READS))
+IRREVERSIBLE = both(OneOf("reversibility", frozenset({"irreversible"})), negate(READS))
+
+
+def own(site: Site) -> Formula:
+    """The resource is one of the harness's own files, or (but for a listing) a folder that holds one."""
+    held = both(negate(Flag("listing")), either(*(above(folder) for folder in site.own)))
+    elsewhere = either(*(Matches("resource", Language((Piece.ANY, *parts))) for parts in _SUFFIXES))
+    return both(KNOWN_FILE, either(*(below(folder) for folder in site.own), held, both(CHANGES, elsewhere)))
+
+
+def protected(site: Site) -> Formula:
+    """The resource is protected by the workspace."""
+    pairs = [item.partition(":") for item in site.protected]
+    globs = (Matches("resource", site_glob(name, site.root)) for kind, _, name in pairs if kind == "file")
+    names = (both(Matches("kind", exactly(kind)), Matches("resource", exactly(name))) for kind, _, name in pairs)
+    return both(negate(_NOTHING), either(both(KNOWN_FILE, either(*globs)), both(negate(KNOWN_FILE), either(*names))))
+
+
+def exceeds() -> Formula:
+    """The data's class is above the manifest's limit."""
+    return either(*(both(AtMost("accepts", one.rank), negate(AtMost("data", one.rank))) for one in RANKS))
+
+
+def contradictory() -> Formula:
+    """The manifest says what it may not say at once; no catalogue admits it."""
+    pure, reversible = (OneOf("reversibility", frozenset({name})) for name in ("pure", "reversible"))
+    taken = either(OneOf("effect", _UNSNAPPABLE), both(negate(_NOTHING), OneOf("access", _UNSNAPPABLE)))
+    return either(
+        both(pure, either(negate(OneOf("effect", frozenset({"read", "execute"}))), CHANGES)),
+        both(reversible, either(taken, both(CHANGES, negate(Matches("kind", exactly("file")))))),
+        both(READS, CHANGES),
+    )
+
+
+def floor_denies(site: Site) -> Formula:
+    """Floor or flow deny."""
+    return either(contradictory(), own(site), both(CHANGES, protected(site)), exceeds(), Flag("foreign"))
+
+
+def floor_asks() -> Formula:
+    """Floor or flow want a person."""
+    risky = either(
+        OneOf("effect", frozenset({"execute"})), both(Flag("external"), negate(READS)), both(Flag("privileged"), READS)
+    )
+    return either(
+        IRREVERSIBLE, Flag("privileged"), OneOf("effect", frozenset({"spend", "grant-access"})),
+        both(Flag("untrusted"), Flag("authority"), ACTS), both(Flag("tainted"), risky),
+    )  # fmt: skip
+
+
+class Gate:
+    """The gate of one workspace as formulas: ``at_least`` as in ``Encoded``, over policy, floor and flow."""
+
+    def __init__(self, encoded: Encoded, site: Site) -> None:
+        self.encoded = encoded
+        self.site = site
+        self._asks = floor_asks()
+        self._denies = either(floor_denies(site), both(Flag("unattended"), self._asks))
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Every level above ALLOW that a verdict can have."""
+        return self.encoded.levels
+
+    def at_least(self, level: int) -> Formula:
+        """The verdict is at least as strict as ``level``."""
+        return (
+            either(self._denies, self.encoded.at_least(level), self._asks if level <= 1 else False) if level else True
+        )
+
+
+def decided(situation: Situation, policies: PolicySet, site: Site) -> int:
+    """The level that the real checks and the real engine come to."""
+    request = situation.request
+    view, evidence = _view(situation), _evidence(situation, policies, site)
+    before = Label(integrity=Integrity.UNTRUSTED) if request.tainted else CLEAN
+    found = [*check_floor(view, evidence), *check_flow(view, before, evidence)]
+    answer = policies.evaluate(request)
+    levels = [level_of(answer.decision, answer.approvals), *(level_of(one.decision, 1) for one in found)]
+    return DENIED if request.unattended and max(levels) else max(levels)
+
+
+def level_of(decision: Decision, approvals: int) -> int:
+    """A decision as a level: 0 ALLOW, 1 to 16 STEP_UP, 17 DENY."""
+    return {Decision.ALLOW: 0, Decision.STEP_UP: max(1, approvals)}.get(decision, DENIED)
+
+
+def _view(situation: Situation) -> View:
+    """A step of an action that has exactly the situation's facts."""
+    request = situation.request
+    resource = Touched(
+        kind=request.kind, name=request.resource, access=request.access, open=request.open, recursive=request.recursive
+    )
+    touched = () if request.kind == "none" else (resource,)
+    integrity = Integrity.UNTRUSTED if request.untrusted else Integrity.TRUSTED
+    label = Label(
+        confidentiality=request.confidentiality,
+        integrity=integrity,
+        scopes=("elsewhere=else",) if situation.foreign else (),
+    )
+    role = Role.TARGET if situation.authority else Role.CONTENT
+    operation = "list" if situation.listing else "read"
+    manifest = Manifest(
+        name=request.action, version=max(1, request.version), group=request.group or "group", sentence="",
+        effect=request.effect, reversibility=request.reversibility, privileged=request.privileged,
+        external=request.external, broad=request.broad, accepts=situation.accepts, cost=request.cost,
+        arguments={"value": Argument(type="string", role=role, required=False)},
+        resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in touched),
+        inverse=Invocation(action="inverse@1") if request.reversibility is Reversibility.COMPENSABLE else None,
+        driver=Driver(name="files", operation=operation),
+    )  # fmt: skip
+    step = Step(
+        id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
+    )
+    return View(
+        step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, touched=touched, output=CLEAN
+    )  # fmt: skip
+
+
+def _evidence(situation: Situation, policies: PolicySet, site: Site) -> Evidence:
+    request = situation.request
+    inverse = msgspec.structs.replace(_view(situation).manifest, name="inverse", effect=Effect.DELETE)
+    task = Task(
+        id="t1", revision=0, principal=request.principal, goal="", scope=request.scope, created_at=0, expires_at=1
+    )
+    return Evidence(
+        site=site, task=task, task_digest="", catalogue={"inverse@1": inverse}, digests={}, loaded=frozenset(),
+        policy=policies, unattended=request.unattended,
+    )  # fmt: skip

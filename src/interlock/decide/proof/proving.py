@@ -1,0 +1,144 @@
+"""Prove a policy set, compare two, and replay every counterexample on the real engine and the real checks.
+
+A counterexample that does not replay is an error of this program, never a result: ``policy.replay``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from interlock.artifact.errors import IntegrityError
+from interlock.decide.evidence import Site
+from interlock.decide.policy import PolicySet
+from interlock.decide.policy.request import PolicyRequest
+from interlock.decide.proof.floor import Gate, decided, level_of
+from interlock.decide.proof.formula import Field, Formula, both, either, negate
+from interlock.decide.proof.invariants import ANSWERS, Invariant, Violation, operators, shipped
+from interlock.decide.proof.languages import GaveUp
+from interlock.decide.proof.situation import RANKS, Situation
+from interlock.decide.proof.solver import Finder
+from interlock.decide.proof.translate import Encoded, Places, encode
+
+Outcome = Literal["proved", "refuted", "gave-up"]
+
+
+class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
+    """A situation and its verdict; where two are compared, the second, which is decided less strictly, as well."""
+
+    situation: Situation
+    verdict: str
+    other: Situation | None = None
+    other_verdict: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one invariant."""
+
+    name: str
+    sentence: str
+    outcome: Outcome
+    place: str = ""
+    counterexample: Counterexample | None = None
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the new policy is nowhere more permissive than the old one; a request for which it is."""
+
+    outcome: Outcome
+    request: PolicyRequest | None = None
+    old: str = ""
+    new: str = ""
+
+
+def prove(policies: PolicySet, site: Site, invariants: Mapping[str, str]) -> list[Result]:
+    """A result for each shipped invariant and each of ``invariants`` (file to text); raises ``PolicyFileError``."""
+    gate, places = Gate(encode(policies), site), Places(policies.home, policies.root)
+    mine = [one for file, text in sorted(invariants.items()) for one in operators(file, text, gate, places)]
+    finder = Finder()
+    return [_proved(one, policies, site, finder) for one in (*shipped(gate), *mine)]
+
+
+def _proved(invariant: Invariant, policies: PolicySet, site: Site, finder: Finder) -> Result:
+    """One invariant: the first violation that is found decides."""
+    outcome: Outcome = "proved"
+    found = None
+    for violation in invariant.violations:
+        try:
+            situation = finder.find(violation.formula)
+        except GaveUp:
+            outcome = "gave-up"
+            continue
+        if situation is not None:
+            outcome, found = "refuted", _replayed(violation, situation, policies, site)
+            break
+    return Result(
+        name=invariant.name, sentence=invariant.sentence, place=invariant.place, outcome=outcome, counterexample=found
+    )
+
+
+def compare(old: PolicySet, new: PolicySet) -> Difference:
+    """Whether every request gets at least as strict an answer (and as many persons) as before."""
+    before, after = encode(old), encode(new)
+    try:
+        found = Finder().find(_loosened(before, after))
+    except GaveUp:
+        return Difference(outcome="gave-up")
+    if found is None:
+        return Difference(outcome="proved")
+    levels = [_answered(found.request, policies) for policies in (old, new)]
+    if levels[1] >= levels[0]:
+        raise _unreplayed()
+    return Difference(outcome="refuted", request=found.request, old=said(levels[0]), new=said(levels[1]))
+
+
+def said(level: int) -> str:
+    """A level in words."""
+    answer = next(name for name, levels in ANSWERS.items() if level in levels)
+    return f"{answer} ({level} {'person' if level == 1 else 'persons'})" if answer == "STEP_UP" else answer
+
+
+def replay(situation: Situation, policies: PolicySet, site: Site) -> str:
+    """What the real engine and the real checks say of a situation."""
+    return said(decided(situation, policies, site))
+
+
+def _loosened(before: Encoded, after: Encoded) -> Formula:
+    levels = sorted({*before.levels, *after.levels})
+    return either(*(both(before.at_least(level), negate(after.at_least(level))) for level in levels))
+
+
+def _replayed(violation: Violation, situation: Situation, policies: PolicySet, site: Site) -> Counterexample:
+    first, second = (_set(situation, values) for values in (violation.before, violation.after))
+    level, other = decided(first, policies, site), decided(second, policies, site)
+    if violation.levels:
+        if level not in violation.levels:
+            raise _unreplayed()
+        return Counterexample(situation=first, verdict=said(level))
+    if other >= level:
+        raise _unreplayed()
+    return Counterexample(situation=first, verdict=said(level), other=second, other_verdict=said(other))
+
+
+def _set(situation: Situation, values: Mapping[str, Field]) -> Situation:
+    """The situation with these fields changed."""
+    changes = {("confidentiality" if name == "data" else name): value for name, value in values.items()}
+    if "data" in values:
+        changes["confidentiality"] = RANKS[int(str(values["data"]))]
+    fields = {**msgspec.to_builtins(situation.request), **msgspec.to_builtins(changes)}
+    return msgspec.structs.replace(situation, request=msgspec.convert(fields, PolicyRequest, strict=True))
+
+
+def _answered(request: PolicyRequest, policies: PolicySet) -> int:
+    answer = policies.evaluate(request)
+    return level_of(answer.decision, answer.approvals)
+
+
+def _unreplayed() -> IntegrityError:
+    return IntegrityError(
+        "policy.replay",
+        "a counterexample of the proof is decided otherwise by the engine",
+        hint="report it; do not load this policy",
+    )

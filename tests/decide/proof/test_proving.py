@@ -1,0 +1,245 @@
+"""Invariants: all hold of the baseline, each seeded mistake is refuted, and each counterexample replays on the real engine."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from interlock.artifact.errors import IntegrityError
+from interlock.decide.evidence import Site
+from interlock.decide.policy import PolicyFileError, compile_policies
+from interlock.decide.proof import floor, languages, proving, solver, translate
+from interlock.decide.proof.formula import Flag, both, negate
+from interlock.decide.proof.invariants import Violation
+
+HOME, ROOT = "/home/u", "/home/u/web"
+SITE = Site(
+    id="w",
+    root=ROOT,
+    home=HOME,
+    roots=(ROOT,),
+    own=(f"{ROOT}/policy",),
+    protected=("vm:main", "file:vault/**", "endpoint:a.b:1"),
+)
+BASELINE = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
+INVARIANTS = resources.files("interlock.decide.proof").joinpath("baseline.yaml").read_text("utf-8")
+
+
+def refuted(rules: str = BASELINE, cedar: str = "", invariants: str = INVARIANTS, site: Site = SITE) -> dict[str, str]:
+    """What is not proved, by name: the outcome, or the verdicts of its counterexample, which ``prove`` has replayed."""
+    policies = compile_policies({"c.cedar": cedar} if cedar else {}, {"r.yaml": rules}, home=HOME, root=ROOT)
+    found = proving.prove(policies, site, {"i.yaml": invariants} if invariants else {})
+    told = {one.name: one.counterexample for one in found if one.outcome == "refuted"}
+    for case in told.values():
+        assert case and proving.replay(case.situation, policies, site) == case.verdict
+        assert case.other is None or proving.replay(case.other, policies, site) == case.other_verdict
+    gave_up = {one.name: one.outcome for one in found if one.outcome == "gave-up"}
+    return {name: f"{case.verdict} {case.other_verdict}".strip() for name, case in told.items() if case} | gave_up
+
+
+def test_everything_holds_of_the_baseline_and_of_no_policy_at_all() -> None:
+    assert refuted() == {}
+    assert refuted(rules="rules:\n  - deny: '*'\n", site=Site(id="w", root=ROOT, home=HOME, roots=(ROOT,))) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("id: baseline.credentials-home", "id: baseline.credentials-home\n    access: write", {"baseline.credentials-never"}),
+        ('- deny: "*"\n    id: baseline.credentials-anywhere', '- verify: "*"\n    id: baseline.credentials-anywhere', {"baseline.credentials-never"}),
+        ('"**/*.pem"', '"**/*.pen"', {"baseline.credentials-never"}),
+        ("~/.ssh/**\n      - ~/.aws", "~/.ssh/*\n      - ~/.aws", set()),  # ``**/.ssh/**`` still covers it.
+        ("~/.mozilla/**", "~/.mozilla/*/**", {"baseline.credentials-never"}),
+        ("effect: [execute, send, spend, grant-access]", "effect: [send, spend, grant-access]", {"baseline.programs-asked"}),
+        ("external: true\n    data: private\n", "external: true\n    data: private\n    environment: prod\n", {"i5-restricted"}),
+        ("external: true\n    untrusted: true\n", "external: true\n    untrusted: false\n", {"monotone-integrity"}),
+        ("external: true\n    effect: [write, delete]\n", "external: false\n    effect: [write, delete]\n", {"unknown-strict"}),
+    ],
+)  # fmt: skip
+def test_a_seeded_mistake_is_refuted(old: str, new: str, names: set[str]) -> None:
+    assert BASELINE.count(old) == 1
+    found = refuted(BASELINE.replace(old, new))
+    assert names <= set(found) and (bool(names) or not found)
+
+
+@pytest.mark.parametrize(
+    ("cedar", "name"),
+    [
+        ('@id("x") forbid (principal, action, resource) when { context.data <= 1 && context.action like "mail*" };', "monotone-confidentiality"),
+        ('@id("x") forbid (principal, action, resource) when { context.cost == 7 };', "monotone-cost"),
+        ('@id("x") forbid (principal, action, resource) when { context.approvals > 2 };', "monotone-approvals"),
+        ('@id("x") @approvals("3") forbid (principal, action, resource) when { !context.broad };', "unknown-strict"),
+        ('@id("x") forbid (principal, action, resource) when { !context.unattended };', "unattended-strict"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_not_monotone_is_refuted(cedar: str, name: str) -> None:
+    assert name in refuted(cedar=cedar)
+
+
+@pytest.mark.parametrize("name", ["floor_asks", "own", "protected"])
+def test_a_floor_with_a_hole_is_refuted_and_the_real_floor_objects(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The formula's hole is found at once: the counterexample does not replay."""
+    monkeypatch.setattr(floor, name, lambda *_: False)
+    with pytest.raises(IntegrityError, match=r"policy\.replay"):
+        refuted('rules:\n  - allow: "*"\n')
+
+
+@pytest.mark.parametrize(
+    ("invariant", "verdicts"),
+    [
+        ("never: {verdict: ALLOW, when: {action: files.*, access: read}}", {"ALLOW"}),
+        ("never: {verdict: [ALLOW, STEP_UP], when: {action: mail.send, environment: prod}}", {"ALLOW", "STEP_UP"}),
+        ("always: {verdict: DENY, when: {destination: '*@evil.example'}}", {"ALLOW", "STEP_UP"}),
+        ("always: {verdict: ALLOW, when: {principal: role:lead, scope: {tenant: t1}}}", {"STEP_UP", "DENY"}),
+        ("always: {verdict: [ALLOW, DENY], when: {host: '*.example.org:443'}}", {"STEP_UP"}),
+        ("never: {verdict: DENY}", {"DENY"}),
+    ],
+)  # fmt: skip
+def test_an_operators_own_invariant_is_refuted_with_a_request(invariant: str, verdicts: set[str]) -> None:
+    found = refuted(invariants=f"invariants:\n  - id: mine\n    {invariant}\n")
+    assert set(found) == {"mine"}
+    assert found["mine"].split()[0] in verdicts
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "code"),
+    [
+        ("- id: a\n", 2, "policy.invariant"),
+        ("- id: a\n    never: {verdict: ALLOW}\n    always: {verdict: DENY}\n", 2, "policy.invariant"),
+        ("- id: a\n    never: {verdict: MAYBE}\n", 2, "policy.invariant"),
+        ("- id: a\n    never: {verdict: [], when: {}}\n", 2, "policy.invariant"),
+        ("- id: a\n    never: DENY\n", 2, "policy.invariant"),
+        ("- id: a\n    never: {verdict: ALLOW, when: {evnironment: prod}}\n", 3, "policy.rule"),
+        ("- id: a\n    never: {verdict: ALLOW, when: {deny: x}}\n", 3, "policy.rule"),
+        ("- id: a\n    never: {verdict: ALLOW, when: {path: a}}\n", 3, "policy.rule"),
+    ],
+)  # fmt: skip
+def test_an_invariant_that_is_not_understood_shouts_with_its_line(text: str, line: int, code: str) -> None:
+    with pytest.raises(PolicyFileError, match=code) as error:
+        refuted(invariants=f"invariants:\n  {text}")
+    assert (error.value.file, error.value.line) == ("i.yaml", line)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "context.cost + 1 > 2", "context.cost > context.approvals", "context.roles.isEmpty()", 'context.roles == ["a"]', "principal is Principal",
+        "context.port > 80", "context.action == context.group", 'context.destinations.contains("İ")', "[context.action].contains(context.group)",
+        "context.roles.contains(context.action)", "context.open == context.broad", "(if context.open then 1 else 2) == 1",
+        "context.scope.containsAny(context.roles)", '(if context.open then context.action else "a") like "b"', "context.version * 2 == 4",
+    ],
+)  # fmt: skip
+def test_what_is_outside_the_subset_is_refused_at_its_place(condition: str) -> None:
+    rule = f'\n@id("x") forbid (principal, action, resource) when {{ {condition} }};'
+    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: c\.cedar:2") as error:
+        refuted(cedar=rule)
+    assert error.value.line == 2
+
+
+@pytest.mark.parametrize("scope", ["principal is Principal", 'principal in Resource::"x"'])
+def test_a_scope_outside_the_subset_is_refused(scope: str) -> None:
+    with pytest.raises((PolicyFileError), match=r"policy\.(untranslated|rule)"):
+        refuted(cedar=f'@id("x") forbid ({scope}, action, resource);')
+
+
+def test_a_kind_of_rule_that_nobody_translated_is_refused() -> None:
+    policies = compile_policies({}, {"r.yaml": BASELINE}, home=HOME, root=ROOT)
+    import msgspec
+
+    policies._rules = {"x": msgspec.structs.replace(policies.rules[0], effect="modify")}  # type: ignore[arg-type]
+    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: r\.yaml:5.*'modify'"):
+        translate.encode(policies)
+
+
+def test_giving_up_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "RESOURCES", 1)
+    assert set(refuted().values()) == {"gave-up"}
+    policies = compile_policies({}, {"r.yaml": BASELINE}, home=HOME, root=ROOT)
+    assert proving.compare(policies, compile_policies({}, {"r.yaml": ALLOW}, home=HOME, root=ROOT)).outcome == "gave-up"
+
+
+def test_too_many_rounds_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "ROUNDS", 0)
+    with pytest.raises(languages.GaveUp):
+        solver.Finder().find(both(Flag("open"), negate(Flag("broad"))))
+
+
+def test_a_counterexample_that_does_not_replay_is_an_error() -> None:
+    policies = compile_policies({}, {"r.yaml": "rules:\n  - deny: '*'\n"}, home=HOME, root=ROOT)
+    for wrong in (Violation(formula=True, levels=frozenset({0})), Violation(formula=True, after={"data": 3})):
+        with pytest.raises(IntegrityError, match=r"policy\.replay"):
+            proving._replayed(wrong, solver.Finder().find(True), policies, SITE)  # type: ignore[arg-type]
+
+
+ALLOW = "rules:\n  - allow: files.*\n    path: ./**\n    id: a\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "answers"),
+    [
+        (ALLOW, ALLOW, None),
+        (ALLOW, ALLOW.replace("./**", "./a/**"), None),
+        (ALLOW.replace("./**", "./a/**"), ALLOW, ("DENY", "ALLOW")),
+        (ALLOW, ALLOW.replace("files.*", "file*"), ("DENY", "ALLOW")),
+        (ALLOW + "  - deny: files.delete\n    id: d\n", ALLOW, ("DENY", "ALLOW")),
+        (ALLOW + "  - verify: '*'\n    approvals: 3\n    id: v\n", ALLOW + "  - verify: '*'\n    approvals: 2\n    id: v\n",
+         ("STEP_UP (3 persons)", "ALLOW")),
+        (ALLOW.replace("path: ./**", "destination: '*@a.example'"), ALLOW.replace("path: ./**", "destination: ['*@a.example', '*@b.example']"),
+         ("DENY", "ALLOW")),
+        (ALLOW.replace("path: ./**", "destination: '*.example'"), ALLOW.replace("path: ./**", "destination: '*@a.example'"), None),
+        (ALLOW.replace("path: ./**", "scope: {p: x}"), ALLOW.replace("path: ./**", "scope: {p: [x, y]}"), ("DENY", "ALLOW")),
+        (ALLOW.replace("path: ./**", "host: a.example"), ALLOW.replace("path: ./**", "host: '*.example'"), ("DENY", "ALLOW")),
+        (ALLOW.replace("path: ./**", "host: '*.example'"), ALLOW.replace("path: ./**", "host: 'a.example:443'"), None),
+    ],
+)  # fmt: skip
+def test_diff_proves_or_shows_what_became_possible(old: str, new: str, answers: tuple[str, str] | None) -> None:
+    before, after = (compile_policies({}, {"r.yaml": text}, home=HOME, root=ROOT) for text in (old, new))
+    found = proving.compare(before, after)
+    assert (found.outcome, (found.old, found.new)) == (("refuted", answers) if answers else ("proved", ("", "")))
+    if found.request:
+        assert (
+            before.evaluate(found.request).decision != after.evaluate(found.request).decision or "persons" in found.old
+        )
+
+
+def test_a_difference_that_does_not_replay_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = compile_policies({}, {"r.yaml": ALLOW}, home=HOME, root=ROOT)
+    monkeypatch.setattr(proving, "_loosened", lambda *_: True)
+    with pytest.raises(IntegrityError, match=r"policy\.replay"):
+        proving.compare(policies, policies)
+
+
+ROLES = {".": {"left": {"Var": "context"}, "attr": "roles"}}
+ACTION = {".": {"left": {"Var": "context"}, "attr": "action"}}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"Value": 3}, {"contains": {"left": ROLES, "right": {"Value": 1}}}, {"decimal": [{"Value": "1"}]}, {"<": {"left": ACTION, "right": {"Value": 1}}},
+        {"==": {"left": ACTION, "right": {"Value": {"__extn": {}}}}}, {"==": {"left": {"Var": "principal"}, "right": {"Value": {"__entity": {"type": "X", "id": "y"}}}}},
+        {"contains": {"left": ACTION, "right": {"Value": "x"}}},
+    ],
+)  # fmt: skip
+def test_nodes_that_no_valid_policy_holds_are_refused_too(node: dict[str, object]) -> None:
+    with pytest.raises(translate.Untranslated):
+        translate._Translation(translate.Places("/h", "/r")).formula(node)
+
+
+def test_a_set_that_is_one_value_is_read_like_a_list() -> None:
+    made = translate._Translation(translate.Places("/h", "/r")).formula(
+        {"contains": {"left": {"Value": ["x"]}, "right": ACTION}}
+    )
+    assert made == translate.Matches("action", languages.exactly("x"))
+
+
+def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "objection", lambda _: "resource")
+    with pytest.raises(languages.GaveUp):
+        solver.Finder().find(Flag("open"))
+    atom = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=True)
+    barred = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=False)
+    monkeypatch.setattr(solver, "CHOICES_OF_DESTINATIONS", 1)
+    with pytest.raises(languages.GaveUp):
+        solver._destination(atom, True, [atom], [barred])

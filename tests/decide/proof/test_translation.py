@@ -1,0 +1,110 @@
+"""The translation is the engine: random policies and random requests get one answer from both."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from interlock.decide.evidence import Site
+from interlock.decide.policy import PolicySet
+from interlock.decide.proof import facts, formula, translate
+from interlock.decide.proof.floor import Gate, contradictory, decided, level_of
+from interlock.decide.proof.formula import AtMost, Formula, either, holds
+from interlock.decide.proof.languages import Language, Part, Piece
+from interlock.decide.proof.situation import Situation, values
+from interlock.decide.proof.translate import encode
+from support.asking import asking, cedar
+from support.random_policies import HOME, ROOT, compiled, policies, situations
+
+SITE = Site(
+    id="w", root=ROOT, home=HOME, roots=(ROOT,), own=(f"{ROOT}/.env", "/home/u/.ssh", "/home/u/web/a"),
+    protected=("vm:main", "file:a*/**", "file:**/x.pem", "file:/etc/**/y", "file:~/a.tx?", "none:none"),
+)  # fmt: skip
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def differences(found: PolicySet, asked: list[Situation]) -> list[Situation]:
+    """The situations for which the formulas and the engine disagree."""
+    encoded = encode(found)
+    answers = [found.evaluate(one.request) for one in asked]
+    actual = [level_of(answer.decision, answer.approvals) for answer in answers]
+    said = [
+        max([0, *(level for level in encoded.levels if holds(encoded.at_least(level), values(one)))]) for one in asked
+    ]
+    return [one for one, level, other in zip(asked, actual, said, strict=True) if level != other]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=_QUIET, derandomize=True)
+@given(policies(), st.lists(situations(), min_size=6, max_size=6))
+def test_formulas_and_engine_agree(found: PolicySet, asked: list[Situation]) -> None:
+    assert differences(found, asked) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None, suppress_health_check=_QUIET)
+@given(policies(), st.lists(situations(), min_size=6, max_size=6))
+def test_formulas_and_engine_agree_on_many(found: PolicySet, asked: list[Situation]) -> None:
+    assert differences(found, asked) == []
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=_QUIET, derandomize=True)
+@given(situations())
+def test_floor_and_flow_are_the_real_checks(asked: Situation) -> None:
+    everything = compiled([{"allow": "*"}])
+    gate = Gate(encode(everything), SITE)
+    said = max([0, *(level for level in gate.levels if holds(gate.at_least(level), values(asked)))])
+    assert said == decided(asked, everything, SITE)
+    assert not holds(contradictory(), values(asked)) or said == 17
+
+
+_PATH_GLOB, _ORDERED, _STARS = facts.path_glob, translate._ordered, facts._stars
+
+
+def _unanchored(glob: str, **places: str) -> tuple[str, Language]:
+    folder, language = _PATH_GLOB(glob, **places)
+    return folder, Language((*language.parts, Piece.ANY))
+
+
+def _crossing(glob: str, _: Piece) -> list[Part]:
+    return _STARS(glob, Piece.ANY)
+
+
+def _wider(name: str, operator: str, value: object) -> Formula:
+    return _ORDERED(name, {"<": "<=", ">": ">="}.get(operator, operator), value)
+
+
+READ = "permit (principal, action, resource) when {{ {} }};"
+PATH = READ.format('context.matched.contains("path /a/*")')
+TOUCHED = READ.format('context.matched.contains("touches path /a/b/c")')
+MUTANTS: dict[str, tuple[object, str, object, str, dict[str, object]]] = {
+    "a glob that is not anchored at its end": (facts, "path_glob", _unanchored, PATH, {"path": "/a/b/c"}),
+    "a star that crosses folders": (facts, "_stars", _crossing, PATH.replace("/a/*", "/a/b*"), {"path": "/a/b/c"}),
+    "a folder is not what lies in it": (facts, "above", lambda _: False, TOUCHED, {"path": "/a", "effect": "delete"}),
+    "an open name is known": (facts, "KNOWN_FILE", facts.IS_FILE, PATH, {"path": "/a/b", "open": True}),
+    "no destination is every destination": (
+        formula, "_reached", lambda hits, *, every: all(hits) if every else any(hits),
+        READ.format('context.matched.contains("destinations a@b")'), {"destinations": ()},
+    ),
+    "a bound that is off by one": (translate, "_ordered", _wider, READ.format("context.cost < 2"), {"cost": 2}),
+    "the host of what has none": (translate, "_ENDPOINT", True, READ.format('context.host == ""'), {"path": "/a"}),
+    "all of a set is one of it": (
+        translate, "both", either, READ.format('context.roles.containsAll(["a", "b"])'), {"roles": ("a",)},
+    ),
+    "an entity of any name": (
+        translate, "exactly", lambda text: Language((text, Piece.ANY)), READ.format('principal == Principal::"a"'), {"principal": "ab"},
+    ),
+    "confirmations are not counted": (
+        translate, "AtMost", lambda name, bound: AtMost(name, bound + (name == "approvals")),
+        READ.format("true") + '@id("v") @approvals("2") forbid (principal, action, resource);', {"approvals": 2},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_of_the_translation_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    owner, attribute, mutant, text, changes = MUTANTS[name]
+    found, asked = cedar(f'@id("x") {text}'), Situation(request=asking(**changes))
+    assert differences(found, [asked]) == []
+    monkeypatch.setattr(owner, attribute, mutant)
+    assert differences(found, [asked]) == [asked]
