@@ -25,7 +25,7 @@ pytestmark = pytest.mark.sandbox
 _TESTS = Path(__file__).resolve().parents[1]
 _NOBODY = 65534
 _IDENTITIES = ["caller", "nobody"] if os.geteuid() == 0 else ["caller"]
-_ROLES: list[Role] = ["planner", "executor", "step"]
+_ROLES: list[Role] = ["planner", "executor", "analyst", "step"]
 _SEEN = {
     *("openat", "socket", "execve", "clone", "vfork", "ptrace", "process_vm_readv", "pidfd_open", "kill", "unshare"),
     *("mount", "chroot", "io_uring_setup", "keyctl", "userfaultfd", "bpf", "perf_event_open", "memfd_create"),

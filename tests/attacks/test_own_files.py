@@ -22,8 +22,8 @@ from interlock.artifact.verdict import Decision
 from interlock.decide.evidence import Limits
 from interlock.decide.life import Status
 from interlock.harness import workspace
+from interlock.harness.confining import path_grants
 from interlock.harness.sandbox.profiles import PathGrant
-from interlock.harness.stepping import path_grants
 
 sandboxed = pytest.mark.sandbox
 

@@ -130,7 +130,8 @@ def test_an_approval_lets_no_inverse_run_that_a_rule_wants_in_another_form(
 
 def test_an_inverse_that_a_person_approves_counts_once_it_is_done(notes: World) -> None:
     (notes.files / "sub").mkdir()
-    touch = {"argv": ["touch", "marker"], "directory": "sub"}
+    (notes.files / "sub" / "name").write_text("marker")
+    touch = {"argv": ["sh", "-c", 'touch "$(cat name)"'], "directory": "sub"}  # Nobody can see what it makes.
     digest = run(notes, note(notes, "s1", "a", rollback={"action": "shell.run@1", "arguments": touch}))
     for _ in range(2):  # Asked twice, it is proposed once.
         assert one(notes.harness.rollback(digest)) == ("refused", "undo.needs_approval")

@@ -21,11 +21,12 @@ from tests.support.judging import (
     step,
 )
 
-from interlock.artifact.action import Effect, Resource, Reversibility
+from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, join
 from interlock.artifact.plan import ForEach
 from interlock.artifact.resources import Touched, canonical_host, canonical_path, inside
 from interlock.artifact.verdict import Decision
+from interlock.decide.effects import parts
 from interlock.decide.evidence import PathLabel
 from interlock.decide.flow import literal_label, reads
 from interlock.decide.globs import fixed_part, matches, matches_any
@@ -167,9 +168,10 @@ def test_credential_files_are_restricted_by_default_and_rules_and_history_add() 
 def test_what_is_read_or_moved_has_its_label_taken_along(
     access: Effect, others: tuple[Effect, ...], effect: Effect, found: bool
 ) -> None:
-    resources = tuple(Resource(kind="file", name="{x}", access=other) for other in (access, *others))
-    touching = manifest("a", effect, Reversibility.REVERSIBLE, resources=resources)
-    assert reads(Touched(kind="file", name="/a", access=access), touching) is found
+    touching = manifest("a", effect, Reversibility.REVERSIBLE)
+    declared = tuple(Touched(kind="file", name=f"/{at}", access=one) for at, one in enumerate((access, *others)))
+    first, *rest = parts(touching, declared, None, ("/",))
+    assert reads(first, (first, *rest)) is found
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ from tests.support.judging import (
 )
 
 from interlock.artifact import codec
+from interlock.artifact.analysis import Analysis, Opacity
 from interlock.artifact.errors import ReferenceEvaluationError
 from interlock.artifact.label import CLEAN, Confidentiality, Label
 from interlock.artifact.plan import ForEach, Plan, Proposal, ProposedStep
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
-from interlock.decide.evidence import Claim, Evidence, Limits
+from interlock.decide.evidence import Evidence, Limits
 from interlock.decide.references import Labelled
 
 WRITE = step("s1", "write@1", arguments={"path": "notes.txt", "content": "x"})
@@ -185,8 +186,10 @@ def test_5_blast_radius() -> None:
 def test_6_what_is_opaque_is_raised_and_what_is_known_is_not() -> None:
     run = step("s1", "run@1", arguments={"command": "ls"})
     assert "effects.opaque" in codes(judge(run))
-    assert "effects.opaque" in codes(judge(run, known=evidence(claims={"s1": Claim()})))
-    assert "effects.opaque" not in codes(judge(run, known=evidence(claims={"s1": Claim(opaque=False)})))
+    hidden = Opacity(code="shell.dynamic_command", argument="command")
+    said = judge(run, known=evidence(claims={"s1": Analysis(touched=(), opaque=(hidden,))}))
+    assert ("effects.opaque", "command: shell.dynamic_command") in {(one.code, one.field) for one in said.reasons}
+    assert judge(run, known=evidence(claims={"s1": Analysis(touched=())})).decision is Decision.ALLOW
 
 
 def test_7_no_policy_denies_and_approvals_add_up() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from interlock.harness.confining import path_grants
 from interlock.harness.minting import known_resources
-from interlock.harness.stepping import path_grants
 from support.pages import DOCS
 from support.world import World, proposal, write
 

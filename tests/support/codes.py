@@ -2,7 +2,8 @@
 
 A code is a string constant of the form ``family.name``.  A code that is put together at run time is listed in
 ``PUT_TOGETHER`` with everything that it can become; one that is not listed there is an error, so that none can be
-forgotten.  Strings of the same form that are no codes (file names, host names, modules, settings of git) are excluded by rule.
+forgotten.  Strings of the same form that are no codes (file names, host names, modules, settings of git) are excluded by rule,
+and so are signals, which docs/signals.md explains.  Codes in the data of command models count as well.
 
     python -m tests.support.codes        prints them
 """
@@ -10,11 +11,13 @@ forgotten.  Strings of the same form that are no codes (file names, host names, 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
-from interlock.artifact.action import Effect
+from interlock.artifact.action import Effect, Language
 from interlock.artifact.receipt import Outcome
 from interlock.artifact.task import Budget
 from interlock.decide.life import Status
@@ -23,17 +26,22 @@ SOURCE = Path(__file__).parents[2] / "src" / "interlock"
 
 _CODE = re.compile(r"[a-z]+\.[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*")
 _BEGINNING = re.compile(r"[a-z]+\.[a-z_]*")
-_FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log)")
-_HOST = re.compile(r".+\.(com|org|net|ai|xyz|example)")
-_GIT = re.compile(r"(core|credential|diff|gc|maintenance|protocol|safe|submodule)\..+")
+_FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log|sock)")
+_HOST = re.compile(r".+\.(com|org|net|ai|xyz|example|internal)")
+_GIT = re.compile(
+    r"(core|credential|diff|gc|gpg|interactive|maintenance|protocol|safe|sequence|submodule|uploadpack|web)\..+"
+)
 _PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
 
 PUT_TOGETHER = {
-    "f'floor.{manifest.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'budget.{code}'": ["budget.cost", "budget.steps"],
     "f'budget.{over[0]}'": [f"budget.{name}" for name in Budget.__struct_fields__],
     "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview"],
     "f'plan.{row.status.value}'": [f"plan.{status.value}" for status in Status if status is not Status.APPROVED],
+    "f'os.{name}'": [],
+    "f'it.{key}'": [],
+    "f'shape.{language}'": [f"shape.{language}" for language in get_args(Language)],  # signals, all of them
+    "f'floor.{part.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
 }
 _NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of a request, not codes
@@ -41,7 +49,22 @@ _NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of 
 
 def codes() -> set[str]:
     """Every code; raises ``ValueError`` for one that is put together in a way that nobody has listed."""
-    return {code for path in _modules() for code in _of(ast.parse(path.read_text("utf-8")))}
+    said = {code for path in _modules() for code in _of(ast.parse(path.read_text("utf-8")))}
+    return (said | _of_models()) - signals()
+
+
+def signals() -> set[str]:
+    """The vocabularies of signals."""
+    found = (json.loads(path.read_text("utf-8")) for path in sorted((SOURCE / "analyst").rglob("signals.json")))
+    return {code for vocabulary in found for code in vocabulary}
+
+
+def _of_models() -> set[str]:
+    found: set[str] = set()
+    for path in sorted((SOURCE / "analyst" / "commands").glob("*.json")):
+        for codes_of in re.findall(r'"opaque": \[([^]]*)\]', path.read_text("utf-8")):
+            found.update(re.findall(r'"([^"]+)"', codes_of))
+    return found
 
 
 def _modules() -> Iterator[Path]:

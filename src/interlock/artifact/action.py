@@ -18,6 +18,9 @@ from msgspec import UNSET, UnsetType
 from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
 from interlock.artifact.label import CLEAN, Confidentiality, Label
 
+Language: TypeAlias = Literal[
+    "shell", "argv", "sql", "python", "powershell", "cmd", "url", "path", "email", "text", "json"
+]
 Names: TypeAlias = Annotated[tuple[Identifier, ...], msgspec.Meta(max_length=64)]
 
 
@@ -56,7 +59,10 @@ class Role(enum.StrEnum):
 
 
 class Argument(Value, frozen=True, kw_only=True):
-    """The schema of one argument; ``max_length`` counts characters of a string or items of a list."""
+    """The schema of one argument; ``max_length`` counts characters of a string or items of a list.
+
+    ``language`` is what the analyst reads it in, where its role does not say so; ``dialect`` names one of SQL's.
+    """
 
     type: Literal["string", "integer", "boolean", "list", "object"]
     role: Role = Role.CONTENT
@@ -68,6 +74,8 @@ class Argument(Value, frozen=True, kw_only=True):
     choices: Annotated[tuple[Text, ...], msgspec.Meta(max_length=256)] = ()
     pattern: Annotated[str, msgspec.Meta(max_length=256)] = ""
     items: Literal["string", "integer"] = "string"
+    language: Language | None = None
+    dialect: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
 class Resource(Value, frozen=True, kw_only=True):

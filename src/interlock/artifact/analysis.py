@@ -15,12 +15,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from interlock.artifact.action import Language
 from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
 from interlock.artifact.resources import Touched
 
-Language: TypeAlias = Literal[
-    "shell", "argv", "sql", "python", "powershell", "cmd", "url", "path", "email", "text", "json"
-]
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
 

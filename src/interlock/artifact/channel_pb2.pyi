@@ -391,6 +391,18 @@ class Ran(_message.Message):
     effect_possible: bool
     def __init__(self, ok: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., output: _Optional[bytes] = ..., effect_possible: _Optional[bool] = ...) -> None: ...
 
+class AnalystCall(_message.Message):
+    __slots__ = ("question",)
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    question: bytes
+    def __init__(self, question: _Optional[bytes] = ...) -> None: ...
+
+class AnalystReturn(_message.Message):
+    __slots__ = ("analysis",)
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    analysis: bytes
+    def __init__(self, analysis: _Optional[bytes] = ...) -> None: ...
+
 class GatewayStart(_message.Message):
     __slots__ = ("dialect", "base_url", "model", "api_key", "timeout_ms", "attempts", "allow_private", "ca_bundle")
     DIALECT_FIELD_NUMBER: _ClassVar[int]

@@ -17,6 +17,7 @@ from interlock.artifact.plan import Plan
 from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.contradictions import contradictions
+from interlock.decide.effects import Part, scratch, within
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View
 from interlock.decide.globs import matches
@@ -38,8 +39,10 @@ def check_arguments(view: View) -> Iterator[Reason]:
 
 def check_scope(view: View, evidence: Evidence) -> Iterator[Reason]:
     """(4) Files below the workspace's roots; each declared dimension within task and authority."""
-    for resource in view.touched:
-        if resource.kind == "file" and not resource.open and not _in_roots(resource, evidence):
+    roots = evidence.site.roots
+    for resource in dict.fromkeys((*view.declared, *view.touched)):
+        outside = resource.kind == "file" and not resource.open and not within(resource, roots)
+        if outside and (resource in view.declared or not scratch(resource, roots)):
             yield _reason(Decision.DENY, 4, "scope.path", view)
     for dimension, argument in view.manifest.scope.items():
         if argument not in view.values:
@@ -59,14 +62,26 @@ def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
             yield _reason(Decision.DENY, 5, "floor.harness", view)
         if resource.access is not Effect.READ and _protected(resource, evidence):
             yield _reason(Decision.DENY, 5, "floor.protected", view)
-    manifest = view.manifest
-    if manifest.reversibility is Reversibility.IRREVERSIBLE and manifest.effect is not Effect.READ:
-        yield _reason(Decision.STEP_UP, 5, "floor.irreversible", view)
-    if manifest.privileged:
-        yield _reason(Decision.STEP_UP, 5, "floor.privileged", view)
-    if manifest.effect in _PERSON:
-        yield _reason(Decision.STEP_UP, 5, f"floor.{manifest.effect.value}", view)
+    asked = [code for part in view.parts for code in _asks(part)]
+    yield from (_reason(Decision.STEP_UP, 5, code, view) for code in dict.fromkeys(asked))
     yield from _way_back(view, evidence)
+
+
+def _asks(part: Part) -> Iterator[str]:
+    if part.reversibility is Reversibility.IRREVERSIBLE and part.effect is not Effect.READ:
+        yield "floor.irreversible"
+    if part.privileged:
+        yield "floor.privileged"
+    if part.effect in _PERSON:
+        yield f"floor.{part.effect.value}"
+
+
+def check_sight(view: View) -> Iterator[Reason]:
+    """(6) An argument that the analyst cannot see into, and a broad action of which nothing was claimed."""
+    if view.claim is None and view.manifest.broad:
+        yield _reason(Decision.STEP_UP, 6, "effects.opaque", view)
+    for opacity in view.claim.opaque if view.claim is not None else ():
+        yield _reason(Decision.STEP_UP, 6, "effects.opaque", view, f"{opacity.argument[:48]}: {opacity.code}")
 
 
 def check_plan_floor(plan: Plan, views: Iterable[View], evidence: Evidence, now: int) -> Iterator[Reason]:
@@ -94,14 +109,13 @@ def check_budget(plan: Plan, views: Iterable[View], evidence: Evidence, now: int
 
 
 def policy_requests(view: View, evidence: Evidence) -> Iterator[PolicyRequest]:
-    """(7) One request per touched resource, or one for an action that touches none."""
-    nothing = Touched(kind="none", name="none", access=view.manifest.effect)
-    for resource in view.touched or (nothing,):
-        yield _request(view, resource, evidence)
+    """(7) One request per part of the step's effects, of which there is at least one."""
+    for part in view.parts:
+        yield _request(view, part, evidence)
 
 
-def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest:
-    manifest, carries = view.manifest, view.carries
+def _request(view: View, part: Part, evidence: Evidence) -> PolicyRequest:
+    manifest, carries, resource = view.manifest, view.carries, part.resource
     return PolicyRequest(
         principal=evidence.task.principal,
         roles=evidence.roles,
@@ -109,17 +123,18 @@ def _request(view: View, resource: Touched, evidence: Evidence) -> PolicyRequest
         action=manifest.name,
         version=manifest.version,
         group=manifest.group,
-        effect=manifest.effect,
-        reversibility=manifest.reversibility,
-        privileged=manifest.privileged,
-        external=manifest.external,
-        broad=manifest.broad,
+        effect=part.effect,
+        reversibility=part.reversibility,
+        privileged=part.privileged,
+        external=part.external,
+        broad=part.broad,
         kind=resource.kind,
         resource=resource.name,
         access=resource.access,
         open=resource.open,
         recursive=resource.recursive,
         destinations=_destinations(view),
+        signals=view.signals,
         confidentiality=carries.confidentiality,
         untrusted=carries.untrusted,
         tainted=evidence.received.untrusted,
@@ -137,11 +152,11 @@ def _destinations(view: View) -> tuple[str, ...]:
 
 def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
     manifest = view.manifest
-    if manifest.effect not in _DESTROYING:
-        return
+    if manifest.effect not in _DESTROYING or view.seen:
+        return  # What is seen is reversible only where a snapshot can hold it.
     match manifest.reversibility:
         case Reversibility.REVERSIBLE:
-            if any(resource.kind != "file" for resource in _destroyed(view)):
+            if any(resource.kind != "file" and resource.access in _DESTROYING for resource in view.declared):
                 yield _reason(Decision.DENY, 5, "floor.no_snapshot", view)
         case Reversibility.COMPENSABLE:
             inverse = (
@@ -156,25 +171,30 @@ def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:
 
 
 def _destroyed(view: View) -> tuple[Touched, ...]:
-    return tuple(resource for resource in view.touched if resource.access in _DESTROYING)
+    return tuple(part.resource for part in _destroying(view))
+
+
+def _destroying(view: View) -> tuple[Part, ...]:
+    """The parts after which something may be gone; of what is claimed, not what stays within the step."""
+    found = (part for part in view.parts if part.resource.access in _DESTROYING)
+    return tuple(part for part in found if not part.claimed or part.effect in _DESTROYING)
 
 
 def _recursive(view: View) -> bool:
     """Whether a step may destroy a folder with all below it, of which nobody knows here how much that is.
 
-    Its manifest says so; of the driver for files it is known that a move keeps all, and that a deletion is told.
+    Its manifest says so, or the claim about it; of the driver for files it is known that a move keeps all, and that a
+    deletion is told.
     """
     asked = "recursive" in view.step.arguments and view.values.get("recursive") is not False
-    declared = view.manifest.driver.name != "files" and any(resource.recursive for resource in _destroyed(view))
-    return declared or (asked and bool(_destroyed(view)))
+    found = [part for part in _destroying(view) if part.resource.recursive]
+    claimed = any(part.claimed and part.effect is Effect.DELETE for part in found)
+    declared = view.manifest.driver.name != "files" and any(not part.claimed for part in found)
+    return claimed or declared or (asked and bool(_destroying(view)))
 
 
 def _times(view: View) -> int:
     return view.step.for_each.at_most if view.step.for_each else 1
-
-
-def _in_roots(resource: Touched, evidence: Evidence) -> bool:
-    return any(inside(resource.name, root) for root in evidence.site.roots)
 
 
 def _own(resource: Touched, evidence: Evidence) -> bool:

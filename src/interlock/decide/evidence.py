@@ -13,6 +13,7 @@ import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Natural, Value
 from interlock.artifact.label import CLEAN, Confidentiality, Label
 from interlock.artifact.task import Budget, Task
@@ -61,13 +62,6 @@ class Site(Value, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
-class Claim(Value, frozen=True, kw_only=True):
-    """What the analyst says of one step (gate step 6); it can only add to the manifest's worst case."""
-
-    opaque: bool = True
-    codes: tuple[str, ...] = ()
-
-
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one decision."""
 
@@ -81,11 +75,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     received: Label = CLEAN
     spent: Budget = Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
     carried: Mapping[str, Label] = {}
-    claims: Mapping[str, Claim] = {}
+    claims: Mapping[str, Analysis] = {}
     roles: tuple[str, ...] = ()
     rates_until: Mapping[str, int] = {}
     unattended: bool = False
     frozen: bool = False
+
+    def claiming(self, claims: Mapping[str, Analysis]) -> Evidence:
+        """The same facts, with what the analyst says of each step, by the step's id."""
+        return msgspec.structs.replace(self, claims=claims)
 
     def digest(self) -> str:
         """SHA-256 over everything that the decision rests on, as receipts quote it."""

@@ -10,18 +10,20 @@ to the goal or to a value that the principal supplied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Role
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
-from interlock.artifact.label import CLEAN, Confidentiality, Label, flows_to, join, join_all
+from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, flows_to, join, join_all
 from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason
+from interlock.decide.effects import Part, parts, seen
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import fixed_part, matches, matches_any
 from interlock.decide.references import Labelled, static_label
@@ -29,19 +31,46 @@ from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
 
 _STAGE = 7
+_FINDINGS: Mapping[str, Label] = {
+    "secret": Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",)),
+    "personal": Label(confidentiality=Confidentiality.PRIVATE, sources=("personal-data",)),
+    "instruction": Label(integrity=Integrity.UNTRUSTED, sources=("instruction",)),
+}
 _RESTRICTED = Label(confidentiality=Confidentiality.RESTRICTED, sources=("credential-file",))
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """One step as the gate sees it; ``values`` holds the arguments whose value is known."""
+    """One step as the gate sees it; ``values`` holds the arguments whose value is known.
+
+    ``declared`` is what the manifest says that it touches, ``parts`` what is decided on; ``held`` is the label of what
+    it would read there.
+    """
 
     step: Step
     manifest: Manifest
     labels: Mapping[str, Label]
     values: Mapping[str, Json]
     guard: Label
-    touched: tuple[Touched, ...]
+    declared: tuple[Touched, ...]
+    claim: Analysis | None
+    parts: tuple[Part, ...]
+    held: Label
     output: Label
+
+    @property
+    def touched(self) -> tuple[Touched, ...]:
+        """The resources that are decided on."""
+        return tuple(part.resource for part in self.parts if part.resource.kind != "none")
+
+    @property
+    def seen(self) -> bool:
+        """Whether the claim takes the manifest's place."""
+        return seen(self.manifest, self.claim)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The patterns of effects that the analyst saw, sorted."""
+        return tuple(sorted({signal.code for signal in self.claim.signals})) if self.claim else ()
 
     @property
     def carries(self) -> Label:
@@ -51,7 +80,24 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def leaves(self) -> bool:
         """Whether the step takes something out of the workspace."""
-        return self.manifest.external and self.manifest.effect is not Effect.READ
+        return any(part.external and part.effect is not Effect.READ for part in self.parts)
+
+    @property
+    def external(self) -> bool:
+        """Whether it reaches something outside of the workspace."""
+        return any(part.external for part in self.parts)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does more than read."""
+        return any(part.effect is not Effect.READ for part in self.parts)
+
+    @property
+    def accepts(self) -> Confidentiality:
+        """The most that it may receive; what is seen to stay inside may receive anything."""
+        if not self.seen:
+            return self.manifest.accepts
+        return Confidentiality.PRIVATE if self.external else Confidentiality.RESTRICTED
 
 
 def literal_label(value: Json, evidence: Evidence) -> Label:
@@ -98,24 +144,39 @@ def _view(
     guard: Label,
     evidence: Evidence,
 ) -> View:
-    resources = touched(manifest, values, step.arguments, root=evidence.site.root, home=evidence.site.home)
-    held = [resource_label(resource, evidence) for resource in resources if reads(resource, manifest)]
+    site, claim = evidence.site, evidence.claims.get(step.id)
+    declared = touched(manifest, values, step.arguments, root=site.root, home=site.home)
+    found = parts(manifest, declared, claim, site.roots)
+    held = join_all(resource_label(part.resource, evidence) for part in found if reads(part, found))
+    labels = _found_in(labels, claim)
     return View(
         step=step,
         manifest=manifest,
         labels=labels,
         values=values,
         guard=guard,
-        touched=resources,
-        output=join_all([manifest.output.label, guard, *labels.values(), *held]),
+        declared=declared,
+        claim=claim,
+        parts=found,
+        held=held,
+        output=join_all([manifest.output.label, guard, *labels.values(), held]),
     )
 
 
-def reads(resource: Touched, manifest: Manifest) -> bool:
+def reads(part: Part, others: Iterable[Part]) -> bool:
     """Whether what the resource holds may come back, or be carried on to what the step writes (a move, too)."""
-    moved = resource.access is Effect.DELETE and any(other.access is Effect.WRITE for other in manifest.resources)
+    moved = part.resource.access is Effect.DELETE and any(one.resource.access is Effect.WRITE for one in others)
     holding = {Effect.READ, Effect.EXECUTE}
-    return moved or resource.access in holding or manifest.effect in holding
+    return moved or part.resource.access in holding or part.effect in holding
+
+
+def _found_in(labels: Mapping[str, Label], claim: Analysis | None) -> Mapping[str, Label]:
+    """The labels of the arguments, joined with those of the data that the analyst found in them."""
+    findings = claim.findings if claim is not None else ()
+    found = {name: [label] for name, label in labels.items()}
+    for finding in findings:
+        found.setdefault(finding.argument, []).append(_FINDINGS[finding.kind])
+    return {name: join_all(several) for name, several in found.items()} if findings else labels
 
 
 def resource_label(resource: Touched, evidence: Evidence) -> Label:
@@ -143,12 +204,13 @@ def check_flow(view: View, before: Label, evidence: Evidence) -> Iterator[Reason
 
 
 def _confidentiality(view: View, evidence: Evidence) -> Iterator[Reason]:
-    for name, label in [("", view.guard), *view.labels.items()]:
-        if flows_to(label, view.manifest.accepts) and not _crosses(label, view, evidence):
+    taken = [("effects", view.held)] if view.external and any(part.claimed for part in view.parts) else []
+    for name, label in [("", view.guard), *view.labels.items(), *taken]:
+        if flows_to(label, view.accepts) and not _crosses(label, view, evidence):
             continue
-        if label.confidentiality is Confidentiality.RESTRICTED and view.manifest.external:
+        if label.confidentiality is Confidentiality.RESTRICTED and view.external:
             code = "flow.restricted_leaves"
-        elif flows_to(label, view.manifest.accepts):
+        elif flows_to(label, view.accepts):
             code = "flow.other_scope"
         else:
             code = "flow.sink_limit"
@@ -160,31 +222,31 @@ def _crosses(label: Label, view: View, evidence: Evidence) -> bool:
     if not label.scopes:
         return False
     reached = {dimension: view.values.get(argument) for dimension, argument in view.manifest.scope.items()}
-    if not reached and not view.manifest.external:
+    if not reached and not view.external:
         reached = dict(evidence.task.scope)
     origins = [scope.partition("=") for scope in label.scopes]
     return any(reached.get(dimension) != value for dimension, _, value in origins)
 
 
 def _integrity(view: View) -> Iterator[Reason]:
-    acts = view.manifest.external or view.manifest.effect is not Effect.READ
+    acts = view.external or view.changes
     for name, label in view.labels.items():
         argument = view.manifest.arguments.get(name)
         role = argument.role if argument else Role.TARGET
         if label.untrusted and role is not Role.CONTENT and acts:
             yield _reason(Decision.STEP_UP, "flow.untrusted_authority", view, name)
-    if view.guard.untrusted and view.manifest.effect is not Effect.READ:
+    if view.guard.untrusted and view.changes:
         yield _reason(Decision.STEP_UP, "flow.untrusted_shape", view, "when")
 
 
 def _history(view: View, before: Label) -> Iterator[Reason]:
     """What the task has seen makes later steps riskier: taint, and the trifecta of private, untrusted, outside."""
-    manifest = view.manifest
-    risky = manifest.effect is Effect.EXECUTE or view.leaves or (manifest.privileged and manifest.effect is Effect.READ)
+    runs = view.changes if view.seen else view.manifest.effect is Effect.EXECUTE
+    risky = runs or view.leaves or any(part.privileged and part.effect is Effect.READ for part in view.parts)
     if before.untrusted and risky:
         yield _reason(Decision.STEP_UP, "flow.tainted_task", view, "")
     private = before.confidentiality.rank >= Confidentiality.PRIVATE.rank
-    if before.untrusted and private and manifest.external:
+    if before.untrusted and private and view.external:
         yield _reason(Decision.STEP_UP, "flow.trifecta", view, "")
 
 

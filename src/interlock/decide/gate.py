@@ -36,6 +36,7 @@ from interlock.decide.checks import (
     check_floor,
     check_plan_floor,
     check_scope,
+    check_sight,
     policy_requests,
 )
 from interlock.decide.evidence import Evidence
@@ -225,10 +226,8 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
 def _ask_step(view: View, before: Label, evidence: Evidence) -> AskedStep:
     found = [*check_arguments(view), *check_scope(view, evidence), *check_floor(view, evidence)]
     # (6) What nobody can see into is raised.
-    claim = evidence.claims.get(view.step.id)
-    if view.manifest.broad and (claim is None or claim.opaque):
-        found.append(Reason(decision=Decision.STEP_UP, stage=6, code="effects.opaque", step=view.step.id))
-    # (7) Flow, then policy: one request per resource, and every answer counts.
+    found += check_sight(view)
+    # (7) Flow, then policy: one request per part of the effects, and every answer counts.
     found += check_flow(view, before, evidence)
     return AskedStep(view.step.id, tuple(found), view, tuple(policy_requests(view, evidence)))
 

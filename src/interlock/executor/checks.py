@@ -28,7 +28,7 @@ from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json, Value
 from interlock.artifact.errors import GrantError, InterlockError
 from interlock.artifact.plan import Plan, Step
-from interlock.artifact.resources import Touched, touched
+from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.signing import Keyring
 from interlock.artifact.snapshot import MAX_ENCODED, Restoration
 
@@ -111,10 +111,16 @@ def admit(request: RunStep) -> Admitted:
         arguments=arguments,
         secrets=secrets,
         home=request.home,
-        programs={name: path for name, path in request.programs.items() if name in manifest.driver.programs},
+        programs={name: path for name, path in request.programs.items() if _declares(manifest, name, path)},
         capture=capture,
         restoration=restoration,
     )
+
+
+def _declares(manifest: Manifest, name: str, path: str) -> bool:
+    """Whether the manifest grants a program: by its name, or by a folder that holds the file behind it."""
+    programs = manifest.driver.programs
+    return name in programs or any(one.startswith("/") and inside(path, one) for one in programs)
 
 
 def bound_of(step: Step) -> int:
@@ -185,6 +191,7 @@ def _resources(
     if not paths:
         raise StepError("step.paths", "a snapshot of nothing")
     accesses = {item.access for item in manifest.resources if item.kind == "file" and item.access is not Effect.READ}
+    accesses |= {Effect.WRITE, Effect.DELETE} if manifest.broad else set()  # As claimed, where the grant says so.
     for path in sorted(paths):
         yield tuple((Touched(kind="file", name=path, access=access),) for access in sorted(accesses))
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from interlock.artifact import channel, codec
 from interlock.artifact.channel_pb2 import Notified, Notify
 from interlock.artifact.errors import InterlockError
+from interlock.harness.confining import program
 from interlock.harness.core import Core
 from interlock.harness.models import port_of
 from interlock.harness.sandbox.profiles import JailSpec
-from interlock.harness.stepping import program
 from interlock.harness.supervisor import Supervisor
 from interlock.harness.supervisor_script import hand_over
 from interlock.harness.watch import Incident

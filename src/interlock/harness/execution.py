@@ -177,7 +177,7 @@ class Execution:
         needed = row.verdict.approvals
         if needed and self._approvals.standing(row) < needed:
             return "approval.expired"
-        evidence = self._proposals.evidence(core.store.task(row.task))
+        evidence = self._proposals.analysed(self._proposals.evidence(core.store.task(row.task)), plan)
         again = gate.decide(plan, self._proposals.reserved(evidence, plan), now)
         if again.decision is Decision.MODIFY or again.decision.rank > row.verdict.decision.rank:
             return again.reasons[0].code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interlock.artifact import codec
@@ -22,13 +23,23 @@ class Sealed:
     grant: bytes
 
 
-def seal(core: Core, plan: Plan, task_id: str, *, until: int | None = None) -> Sealed:
-    """Sign the plan and mint its grant, from now until the plan expires (or ``until``, for a rollback)."""
+def seal(
+    core: Core,
+    plan: Plan,
+    task_id: str,
+    *,
+    until: int | None = None,
+    claimed: Mapping[str, tuple[Touched, ...]] | None = None,
+) -> Sealed:
+    """Sign the plan and mint its grant, from now until the plan expires (or ``until``, for a rollback).
+
+    ``claimed`` are effects of steps, by their ids, that stand in no manifest, for the snapshots of what they change.
+    """
     digest = codec.digest(plan)
     claims = GrantClaims(
         plan=digest,
         task=task_id,
-        steps=tuple(_granted(core, step) for step in plan.steps),
+        steps=tuple(_granted(core, step, (claimed or {}).get(step.id, ())) for step in plan.steps),
         not_before=core.clock(),
         expires_at=plan.expires_at if until is None else until,
     )
@@ -48,11 +59,11 @@ def known_resources(core: Core, step: Step) -> tuple[Touched, ...]:
     return touched(manifest, values, step.arguments, root=core.site.root, home=core.site.home)
 
 
-def _granted(core: Core, step: Step) -> GrantedStep:
+def _granted(core: Core, step: Step, claimed: tuple[Touched, ...]) -> GrantedStep:
     return GrantedStep(
         step=step.id,
         iterations=step.for_each.at_most if step.for_each else 1,
         action=step.action,
         manifest=step.manifest,
-        resources=known_resources(core, step),
+        resources=tuple(dict.fromkeys((*known_resources(core, step), *claimed))),
     )

@@ -18,9 +18,10 @@ import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
-from interlock.artifact.plan import Plan, Proposal, ProposedStep
+from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
@@ -29,6 +30,7 @@ from interlock.decide.evidence import Evidence
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
+from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
 from interlock.harness.rows import PlanRow, Rate, TaskRow, charged
 
@@ -66,9 +68,10 @@ class Judged:
 class Proposals:
     """Judges and stores proposals."""
 
-    def __init__(self, core: Core, *, unattended: bool) -> None:
+    def __init__(self, core: Core, *, unattended: bool, reader: Reader | None = None) -> None:
         self._core = core
         self._unattended = unattended
+        self._reader = reader
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
@@ -89,6 +92,18 @@ class Proposals:
             unattended=self._unattended or core.workspace.configuration.unattended,
             frozen=row.frozen,
         )
+
+    def analysed(self, evidence: Evidence, plan: Plan) -> Evidence:
+        """(6) The same facts with the analyst's claims, as far as the steps' literals say; without a reader, none."""
+        if self._reader is None:
+            return evidence
+        return evidence.claiming(claims(self._core, self._reader, evidence, plan))
+
+    def analysed_step(self, evidence: Evidence, step: Step, arguments: Mapping[str, Json]) -> Evidence:
+        """(6) The same facts with the claim about one step, now that its arguments are known."""
+        if self._reader is None:
+            return evidence
+        return evidence.claiming(claim(self._core, self._reader, evidence, step, arguments))
 
     def judge(self, row: TaskRow, raw: bytes, *, previewing: bool = False) -> Judged:
         """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
@@ -143,6 +158,7 @@ class Proposals:
         examined = gate.examine(raw, stamp, evidence)
         verdict = examined.verdict
         if examined.plan is not None:
+            evidence = self.analysed(evidence, examined.plan)
             verdict = gate.decide(examined.plan, evidence, self._core.clock(), examined.verdict)
         return Judged(proposal=bytes_digest(raw), plan=examined.plan, verdict=verdict, evidence=evidence)
 
@@ -190,8 +206,13 @@ class Proposals:
             evidence = tally.evidence(task_id)
             stamp = self._stamp(evidence.task, tally.sequence, tally.now, parent, finished)
             found = gate.examine(raw, stamp, evidence)
-            asked = gate.ask(found.plan, evidence, found.verdict) if found.plan is not None else None
-            heard.append(_Heard(task=task_id, proposal=bytes_digest(raw), verdict=found.verdict, asked=asked))
+            known = self.analysed(evidence, found.plan) if found.plan is not None else evidence
+            asked = gate.ask(found.plan, known, found.verdict) if found.plan is not None else None
+            heard.append(
+                _Heard(
+                    task=task_id, proposal=bytes_digest(raw), verdict=found.verdict, asked=asked, claims=known.claims
+                )
+            )  # fmt: skip
             tally.sequence += asked is not None
         return heard
 
@@ -199,7 +220,7 @@ class Proposals:
         """Decide anew on a deferred plan; its status then.  Raises ``StateError`` while it still has to wait."""
         core, plan = self._core, row.plan
         with core.store.transaction():
-            evidence = self.evidence(core.store.task(row.task))
+            evidence = self.analysed(self.evidence(core.store.task(row.task)), plan)
             fresh = self.reserved(evidence, plan)
             waiting = msgspec.structs.replace(fresh, rates_until=evidence.rates_until)
             verdict = gate.settled(gate.decide(plan, waiting, core.clock()))
@@ -273,6 +294,7 @@ class _Heard:
     proposal: str
     verdict: Verdict
     asked: gate.Asked | None
+    claims: Mapping[str, Analysis]
 
     @property
     def requests(self) -> tuple[PolicyRequest, ...]:
@@ -280,7 +302,7 @@ class _Heard:
 
     def judged(self, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
         """The decision; takes its own answers from all those of the batch."""
-        plan, verdict = None, self.verdict
+        plan, verdict, evidence = None, self.verdict, evidence.claiming(self.claims)
         if self.asked is not None:
             own = list(itertools.islice(answers, len(self.requests)))
             plan, verdict = self.asked.plan, gate.conclude(self.asked, own, evidence, now)

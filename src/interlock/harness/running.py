@@ -24,18 +24,19 @@ from interlock.artifact.receipt import Outcome
 from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
+from interlock.decide.effects import kept
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, literal_label
 from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
 from interlock.harness.core import Core
-from interlock.harness.minting import Sealed
+from interlock.harness.minting import Sealed, seal
 from interlock.harness.observing import labelled_output
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import PlanRow
 from interlock.harness.snapshots import Snapshots
-from interlock.harness.stepping import Order, Result, Stepper
+from interlock.harness.stepping import Order, Result, Seen, Stepper
 
 LEASE_GRACE_MS = 10_000
 _OUTCOMES = {"done": Outcome.OBSERVED, "failed": Outcome.FAILED, "unknown": Outcome.UNKNOWN}
@@ -78,6 +79,7 @@ class Run:
         self._core = core
         self._row = row
         self._sealed = sealed
+        self._proposals = proposals
         self._stepper = stepper
         self._snapshots = Snapshots(core, stepper)
         self._on_progress = on_progress
@@ -137,7 +139,9 @@ class Run:
         before = join_all([self._evidence.received, *(output.label for output in self._outputs.values())])
         # What earlier steps have written carries labels that were not known when the run began.
         self._evidence = msgspec.structs.replace(self._evidence, carried=self._core.store.carried())
-        view, verdict = gate.recheck(step, arguments, shape.label, before, self._evidence)
+        values = {name: value.value for name, value in arguments.items()}
+        evidence = self._proposals.analysed_step(self._evidence, step, values)
+        view, verdict = gate.recheck(step, arguments, shape.label, before, evidence)
         self._admissible(step, verdict)
         return Resolved(
             step=step,
@@ -171,7 +175,7 @@ class Run:
             core.store.claim(digest, step.id, resolved.iteration, lease)
             core.store.settle(
                 digest, step.id, resolved.iteration, "claimed", arguments=arguments,
-                label_doc=codec.encode(resolved.view.output), touched=codec.encode(resolved.view.touched),
+                label_doc=codec.encode(resolved.view.output), touched=codec.encode(_decided(resolved)),
             )  # fmt: skip
             core.record("intention", self._row.task, f"{digest}/{resolved.place}", arguments, code=step.action)
             self._carry(resolved)
@@ -190,19 +194,29 @@ class Run:
     def _act(self, resolved: Resolved, shape: Shape) -> bool:
         step = resolved.step
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
-        paths = destroyed_files(resolved)
+        paths, sealed = destroyed_files(resolved), self._sealed
         result = Result(ok=False, started=False)
         try:
+            if resolved.view.seen:
+                sealed = self._resealed(resolved)
             if paths:
-                self._snapshots.before(self._row, self._sealed, step.id, resolved.iteration, paths)
+                self._snapshots.before(self._row, sealed, step.id, resolved.iteration, paths)
             order = self._order(resolved, self._release(resolved))
             result = Result(ok=False)  # From here on it counts as started, whatever is raised.
             result = self._stepper.run(order)
             if paths and result.started:
-                self._snapshots.after(self._row, self._sealed, step.id, resolved.iteration, paths)
+                self._snapshots.after(self._row, sealed, step.id, resolved.iteration, paths)
         except InterlockError as error:
             result = dataclasses.replace(result, ok=False, code=error.code, output=b"null")
         return self._conclude(resolved, shape, result)
+
+    def _resealed(self, resolved: Resolved) -> Sealed:
+        """A grant of the same plan that holds what was claimed of this step too, for its snapshots."""
+        claimed = {resolved.step.id: resolved.view.touched}
+        sealed = seal(self._core, self._plan, self._row.task, claimed=claimed)
+        subject = f"{self._row.digest}/{resolved.place}"
+        self._core.record("grant", self._row.task, subject, sealed.grant, code="claimed")
+        return sealed
 
     def _without(self, resolved: Resolved, result: Result) -> str:
         """What is known of a step that is not done: once started, only a person can tell, whatever it said itself."""
@@ -212,7 +226,7 @@ class Run:
         return Order(
             task=self._row.task, plan=self._row.digest, envelope=self._sealed.envelope, grant=self._sealed.grant,
             step=resolved.step.id, iteration=resolved.iteration, manifest=resolved.manifest,
-            touched=resolved.view.touched, secrets=secrets,
+            touched=confined(resolved.view), declared=resolved.view.declared, seen=_seen(resolved), secrets=secrets,
             arguments={name: value.value for name, value in resolved.arguments.items()},
             mode=RunStep.ACT,
         )  # fmt: skip
@@ -257,7 +271,7 @@ class Run:
 
     def _settle(self, resolved: Resolved, state: str, code: str, output: bytes, label: Label) -> None:
         step, iteration = resolved.step.id, resolved.iteration
-        touched = codec.encode(resolved.view.touched)
+        touched = codec.encode(_decided(resolved))
         said = state if code in {"", "done", "skipped"} else code  # A step's own code cannot make it done.
         output = output or b"null"
         self._core.record_all(
@@ -322,10 +336,31 @@ def repeatable(manifest: Manifest) -> bool:
 
 
 def destroyed_files(resolved: Resolved) -> tuple[str, ...]:
-    """The files whose present content a reversible step may destroy."""
+    """The files whose present content a reversible step may destroy, or one of which all effects are claimed."""
+    if resolved.view.seen:
+        return tuple(dict.fromkeys(resource.name for resource in kept(resolved.view.parts)))
     if resolved.manifest.reversibility is not Reversibility.REVERSIBLE:
         return ()
-    return tuple(resource.name for resource in resolved.view.touched if _changed_file(resource))
+    return tuple(resource.name for resource in resolved.view.declared if _changed_file(resource))
+
+
+def confined(view: View) -> tuple[Touched, ...]:
+    """What the step process is given: what its manifest declares, or exactly what was claimed where that is all."""
+    return view.touched if view.seen else view.declared
+
+
+def _decided(resolved: Resolved) -> tuple[Touched, ...]:
+    """What is kept of what was decided on: of a step that is seen to do nothing, that it touches nothing."""
+    return tuple(part.resource for part in resolved.view.parts) if resolved.view.seen else resolved.view.touched
+
+
+def _seen(resolved: Resolved) -> Seen | None:
+    claim = resolved.view.claim
+    if claim is None or not resolved.view.seen:
+        return None
+    return Seen(
+        programs=claim.programs, folders=tuple(one.name for one in resolved.view.declared if one.kind == "file")
+    )
 
 
 def _changed_file(resource: Touched) -> bool:

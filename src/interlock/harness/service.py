@@ -28,6 +28,7 @@ from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Labelled
 from interlock.harness.alerts import Alerts
+from interlock.harness.analysing import Analyst
 from interlock.harness.approvals import Approvals
 from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
@@ -95,7 +96,8 @@ class Harness:
         }
         self._egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
         self.stepper = steps = stepper(self.core, self.supervisor, self._egress, self.watch)
-        self._proposals = Proposals(self.core, unattended=unattended)
+        self._analyst = Analyst(lambda: self.supervisor, self.watch.report)
+        self._proposals = Proposals(self.core, unattended=unattended, reader=self._analyst)
         self._observer = Observer(self.core, self._proposals, steps)
         self._approvals = Approvals(self.core)
         self._execution = Execution(
@@ -118,6 +120,7 @@ class Harness:
         for thread in self._telling:
             thread.join()
         self._gateway.shutdown()
+        self._analyst.shutdown()
         self._egress.shutdown()
         self.supervisor.close()
         self.core.close()

@@ -14,11 +14,12 @@ from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
 from interlock.artifact.resources import Touched
+from interlock.harness.confining import path_grants
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed, seal
 from interlock.harness.rows import PlanRow
 from interlock.harness.sandbox.profiles import PathGrant
-from interlock.harness.stepping import Mode, Order, Result, Stepper, path_grants
+from interlock.harness.stepping import Mode, Order, Result, Stepper
 
 SNAPSHOT_LIFETIME_MS = 10 * 60_000
 _MARGIN_MS = 60_000
@@ -45,7 +46,9 @@ class Snapshots:
         """Snapshot what a step has left, also where its plan has expired meanwhile."""
         now = self._core.clock()
         if now + _MARGIN_MS >= row.plan.expires_at:
-            sealed = seal(self._core, row.plan, row.task, until=now + SNAPSHOT_LIFETIME_MS)
+            changed = tuple(Touched(kind="file", name=path, access=Effect.WRITE) for path in paths)
+            until = now + SNAPSHOT_LIFETIME_MS
+            sealed = seal(self._core, row.plan, row.task, until=until, claimed={step: changed})
             self._core.record("grant", row.task, f"{row.digest}/{step}/{iteration}", sealed.grant, code="snapshot")
         found = self._take(row, sealed, step, iteration, paths)
         self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="after")

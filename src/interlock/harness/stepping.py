@@ -8,34 +8,31 @@ alone.  Whatever is not exactly the protocol, a forbidden call or a request outs
 from __future__ import annotations
 
 import re
-import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from interlock.artifact import channel, codec, frames
-from interlock.artifact.action import Effect, Endpoint, Manifest, Role
+from interlock.artifact.action import Endpoint, Manifest, Role
 from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ChannelError, CodecError, InterlockError, SandboxError, StateError
 from interlock.artifact.grant import attenuate, public_key
-from interlock.artifact.resources import Touched, canonical_host, inside
+from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
+from interlock.harness.confining import claimed_grants, path_grants, program, runnable
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
-from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation, overlaps
-from interlock.harness.sandbox.runtime import runtime_paths
+from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
 from interlock.harness.scrub import scrubbed
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident, Watch
-from interlock.harness.workspace import FILE_NAME, Workspace
+from interlock.harness.workspace import Workspace
 
 Mode = RunStep.Mode
 GRACE_SECONDS = 5.0
 _DIED = "step.died"
-PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 MAX_BLOB = 256 * 1024 * 1024
 MAX_SNAPSHOT = 1024 * 1024 * 1024
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")
@@ -44,8 +41,16 @@ _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A step that is confined to its claim: the programs that it may run, and the folders that it works in."""
+
+    programs: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one step process is asked to do."""
+    """What one step process is asked to do; ``declared`` is what its grant names, where its process gets others."""
 
     task: str
     plan: str
@@ -59,6 +64,8 @@ class Order:
     secrets: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     mode: Mode = RunStep.ACT
     snapshot: bytes = b""
+    declared: tuple[Touched, ...] | None = None
+    seen: Seen | None = None
     paths: tuple[PathGrant, ...] | None = None
 
 
@@ -103,7 +110,7 @@ class Stepper:
 
     def run(self, order: Order) -> Result:
         """Run one step to its end; never raises for what the step does."""
-        endpoints = endpoints_of(order.manifest, order.arguments)
+        endpoints = endpoints_of(order.manifest, order.arguments) + _claimed_endpoints(order)
         try:
             child = self._supervisor.start("step", self._spec(order, endpoints))
         except (SandboxError, StateError) as error:
@@ -186,25 +193,31 @@ class Stepper:
             now=core.clock(),
             snapshot=order.snapshot,
             home=str(core.workspace.folder),
-            programs={name: program(name) for name in order.manifest.driver.programs},
+            programs={name: program(name) for name in _programs(order)},
         )
 
     def _grant(self, order: Order) -> bytes:
         """The grant for this iteration alone and, for what acts on arguments, for exactly what it will touch."""
         public = public_key(self._core.keys.grant_seed)
-        exact = order.touched if order.mode in {RunStep.ACT, RunStep.READ} else None
+        asked = order.touched if order.declared is None else order.declared
+        exact = asked if order.mode in {RunStep.ACT, RunStep.READ} else None
         return attenuate(order.grant, public, order.step, order.iteration, exact)
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
-        driver = order.manifest.driver
         return JailSpec(
-            paths=path_grants(order.touched, order.manifest, self._core.site.own)
-            if order.paths is None
-            else order.paths,
-            programs=tuple(program(name) for name in driver.programs),
+            paths=self._paths(order),
+            programs=tuple(dict.fromkeys(path for name in _programs(order) for path in runnable(name))),
             packages=packages_of(order.manifest, self._core.workspace),
             hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
         )
+
+    def _paths(self, order: Order) -> tuple[PathGrant, ...]:
+        own = self._core.site.own
+        if order.paths is not None:
+            return order.paths
+        if order.seen is None:
+            return path_grants(order.touched, order.manifest, own)
+        return claimed_grants(order.touched, order.seen.folders, own, self._core.site.roots)
 
     def _hearing(self, order: Order, child: Child, requests: list[str]) -> Callable[[ProxyEvent], None]:
         def hear(event: ProxyEvent) -> None:
@@ -250,85 +263,20 @@ def endpoints_of(manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[End
     return tuple(found.values())
 
 
-def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
-    """What a step reaches: what it reads, and the folder of what it writes; ``own`` paths in them are hidden.
-
-    Raises ``StateError`` where a path leads through a link, or cannot be one here.
-    """
-    grants: dict[str, PathGrant] = {}
-    for resource in touched:
-        if resource.kind != "file" or resource.open:
-            continue
-        existing, writes = _reached(resource, manifest), resource.access is not Effect.READ
-        known = grants.get(existing)
-        writable = writes or (known is not None and known.write)
-        grants[existing] = PathGrant(
-            path=existing, write=writable, execute=writable and manifest.driver.executable_writes
-        )
-    own = set(own)
-    own = {one for one in own if not any(inside(one, other) for other in own - {one})}
-    kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own))]
-    grants |= {one.path: one for one in sorted(kept, key=lambda one: (not one.write, one.hidden))}
-    return tuple(sorted(grants.values()))
-
-
-def _reached(resource: Touched, manifest: Manifest) -> str:
-    """The nearest folder of a resource that exists; for a package or program that reads one file, that file."""
-    path, writes = Path(resource.name), resource.access is not Effect.READ
-    try:
-        alone = manifest.driver.name != "files" and not writes and path.is_file()
-        itself = alone or (path.is_dir() and (not writes or resource.access is Effect.EXECUTE))
-        folder = path if itself else path.parent
-        existing = next(parent for parent in (folder, *folder.parents) if alone or parent.is_dir())
-        linked = existing.resolve() != existing
-    except OSError:
-        raise StateError("resource.path", "the operating system knows no such path") from None
-    if linked:
-        hint = "name the real path"
-        raise StateError("resource.link", f"the folder of {path.name} is reached through a link", hint=hint)
-    return str(existing)
-
-
 def packages_of(manifest: Manifest, workspace: Workspace) -> tuple[str, ...]:
     """The folder of the package that carries an action out, where it has one."""
     name = manifest.driver.package
     return (str(catalogue.package_folders(workspace)[name] / name),) if name else ()
 
 
-def _hidden(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
-    """Nothing over the harness's own paths in a granted folder, but over code that the process itself runs.
-
-    A link in a folder that is only read leads to what is hidden where it stands.
-    """
-    runtime = runtime_paths("step")
-    for name in own:
-        path = Path(name) if grant.write else Path(name).resolve()
-        code = any(overlaps(name, part) for part in runtime)
-        if inside(str(path), grant.path) and path.exists() and not code:
-            yield PathGrant(path=str(path), hidden=True)
+def _claimed_endpoints(order: Order) -> tuple[Endpoint, ...]:
+    """The end points of a claim; the program speaks for itself there, in whatever way."""
+    if order.seen is None:
+        return ()
+    named = [one for one in order.touched if one.kind == "endpoint" and not one.open]
+    pairs = [(one.name.rpartition(":")[0], int(one.name.rpartition(":")[2])) for one in named]
+    return tuple(Endpoint(host=host, port=port, mode="opaque") for host, port in dict.fromkeys(pairs) if port)
 
 
-def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
-    """Binds over the harness's own paths below a writable folder, and over those of another workspace in it.
-
-    The folders between are bound as they are: what is mounted upon can be neither renamed nor removed.
-    """
-    if not grant.write:
-        return
-    top = Path(grant.path)
-    beside = (top / FILE_NAME, top / "policy") if (top / FILE_NAME).exists() else ()
-    for path in {*beside, *(Path(name) for name in own if inside(name, grant.path))}:
-        if path.is_symlink():
-            raise StateError("resource.link", f"{path.name} is a link, which a step could replace")
-        if path.exists():
-            yield PathGrant(path=str(path))
-            between = path.parents[: len(path.parts) - len(top.parts) - 1]
-            yield from (PathGrant(path=str(one), write=True, execute=grant.execute) for one in between)
-
-
-def program(name: str) -> str:
-    """The real path of a program, or of a folder of them; raises ``StateError`` where it is not installed."""
-    found = name if Path(name).is_dir() and Path(name).is_absolute() else shutil.which(name, path=PROGRAM_FOLDERS)
-    if found is None:
-        raise StateError("step.program", f"the program {name} is not installed here")
-    return str(Path(found).resolve())
+def _programs(order: Order) -> tuple[str, ...]:
+    return order.manifest.driver.programs if order.seen is None else order.seen.programs

@@ -25,6 +25,7 @@ from interlock.artifact.receipt import Outcome
 from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, strictest
 from interlock.decide import gate
+from interlock.decide.effects import undoable
 from interlock.decide.flow import View
 from interlock.decide.life import TRANSITIONS, Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
@@ -125,12 +126,12 @@ class Undo:
     def _undo(self, row: PlanRow, claim: ClaimRow, word: Word) -> Undone:
         step = row.plan.step(claim.step)
         manifest = self._core.catalogue.get(step.action)
-        untouched = claim.state in {"skipped", "undone"} or (manifest and manifest.reversibility is Reversibility.PURE)
+        untouched = claim.state in {"skipped", "undone"} or (manifest and _only_read(manifest, claim))
         if untouched or (claim.state == "failed" and claim.before is None and claim.output in {None, b"null"}):
             return Undone(step=claim.step, iteration=claim.iteration, state="nothing to undo")
         if manifest is None or self._core.digests[step.action] != step.manifest:
             return Undone(step=claim.step, iteration=claim.iteration, state="refused", code="undo.manifest_changed")
-        if manifest.reversibility is Reversibility.IRREVERSIBLE and step.rollback is None:
+        if manifest.reversibility is Reversibility.IRREVERSIBLE and step.rollback is None and not self._held(claim):
             return Undone(step=claim.step, iteration=claim.iteration, state="refused", code="undo.irreversible")
         subject = f"{row.digest}/{claim.step}/{claim.iteration}"
         said = self._heard(row, claim, word)
@@ -155,6 +156,10 @@ class Undo:
         self._core.store.settle(row.digest, claim.step, claim.iteration, "undone")
         return Undone(step=claim.step, iteration=claim.iteration, state="undone")
 
+    def _held(self, claim: ClaimRow) -> bool:
+        """Whether all that the step was claimed and confined to do is held by its snapshot."""
+        return claim.before is not None and undoable(_touched(claim), self._core.site.roots)
+
     def _restore(self, row: PlanRow, claim: ClaimRow) -> Result:
         before = claim.before or b""
         if claim.after is None:
@@ -164,7 +169,8 @@ class Undo:
             raise StateError("undo.roots", "the snapshot holds paths that the step did not touch")
         lifetime = self._core.clock() + ROLLBACK_LIFETIME_MS
         # A grant of its own, over the approved plan: it outlives the plan's.
-        sealed = seal(self._core, row.plan, row.task, until=lifetime)
+        claimed = {claim.step: tuple(one for one in _touched(claim) if one.kind == "file")}
+        sealed = seal(self._core, row.plan, row.task, until=lifetime, claimed=claimed)
         self._core.record("grant", row.task, row.digest, sealed.grant, code="rollback")
         return self._snapshots.restore(
             row, sealed, claim.step, claim.iteration, before=before, after=claim.after, paths=roots
@@ -253,7 +259,7 @@ class Undo:
         result = self._stepper.run(
             Order(
                 task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
-                manifest=manifest, touched=view.touched, arguments=step.arguments, secrets=secrets,
+                manifest=manifest, touched=view.declared, arguments=step.arguments, secrets=secrets,
                 mode=RunStep.ACT,
             )
         )  # fmt: skip
@@ -292,8 +298,17 @@ def _values(arguments: Mapping[str, Labelled]) -> dict[str, Json]:
 
 def _changed_files(claim: ClaimRow) -> frozenset[str]:
     """The files that the step was decided to change."""
-    touched = codec.decode(claim.touched, tuple[Touched, ...], data=True) if claim.touched else ()
-    return frozenset(one.name for one in touched if one.kind == "file" and one.access is not Effect.READ)
+    return frozenset(one.name for one in _touched(claim) if one.kind == "file" and one.access is not Effect.READ)
+
+
+def _only_read(manifest: Manifest, claim: ClaimRow) -> bool:
+    """Whether there is nothing to take back: by its manifest, or by all that it was confined to."""
+    accesses = {one.access for one in _touched(claim)}
+    return manifest.reversibility is Reversibility.PURE or (manifest.broad and accesses == {Effect.READ})
+
+
+def _touched(claim: ClaimRow) -> tuple[Touched, ...]:
+    return codec.decode(claim.touched, tuple[Touched, ...], data=True) if claim.touched else ()
 
 
 def _arguments(claim: ClaimRow) -> Mapping[str, Json]:

@@ -32,7 +32,9 @@ from interlock.harness.sandbox.profiles import JailSpec, PathGrant, Role
 from interlock.harness.supervisor import Child, Supervisor
 
 COMMON = FILES | NETWORK | PROCESSES | KERNEL
-ATTEMPTS: dict[Role, dict[str, Attempt]] = {"planner": COMMON, "executor": COMMON, "step": COMMON | GRANTS | HIDDEN}
+ATTEMPTS: dict[Role, dict[str, Attempt]] = {
+    "planner": COMMON, "executor": COMMON, "analyst": COMMON, "step": COMMON | GRANTS | HIDDEN,
+}  # fmt: skip
 
 _HIDDEN = ("readable/own/rule", "readable/own.toml", "writable/between/own/rule", "writable/own.toml")
 _VICTIM = """

@@ -1,7 +1,10 @@
 """The baseline: each of its lines, with what it catches and what it must leave alone."""
 
 import importlib.resources
+import json
+from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -16,8 +19,8 @@ PATHS = [
 ]  # fmt: skip
 LEFT_ALONE = [
     "/home/u/web/src/app.py", "/home/u/web/environment.py", "/home/u/web/.environment", "/home/u/web/keys.py",
-    "/home/u/web/key", "/home/u/.sshd/x", "/home/u/.config/app.toml", "/home/u/web/pem/readme", "/etc/hosts",
-    "/etc/shadow.txt/x", "/home/u/web/.gitignore", "/home/u/web/.github/readme.md", "/home/u/web/history",
+    "/home/u/web/key", "/home/u/.sshd/x", "/home/u/.config/app.toml", "/home/u/web/pem/readme", "/srv/hosts",
+    "/srv/shadow.txt/x", "/home/u/web/.gitignore", "/home/u/web/.github/readme.md", "/home/u/web/history",
     "/home/u/web/profile", "/home/u/web/bashrc", "/home/u/web/rsa_id", "/home/u/.docker/other.json",
 ]  # fmt: skip
 
@@ -114,3 +117,27 @@ def test_what_a_caller_leaves_out_counts_as_the_worst() -> None:
         resource="none", access=Effect.READ, cost=0,
     )  # fmt: skip
     assert BASELINE.evaluate(least).decision.value == "DENY"
+
+
+def _signals(word: str) -> set[str]:
+    return {one for rule in yaml.safe_load(TEXT)["rules"] if word in rule for one in rule.get("signal", ())}
+
+
+def test_the_baseline_follows_the_weights_of_signals() -> None:
+    """What is confined to the workspace and held by its snapshot needs no question, though nobody has modelled it."""
+    rank = ("weak", "raise", "strong")
+    weights: dict[str, str] = {}
+    for name in ("signals.json", "shell/signals.json"):
+        text = (Path(__file__).parents[3] / "src/interlock/analyst" / name).read_text()
+        for code, (weight, _) in json.loads(text).items():
+            weights[code] = max(weight, weights.get(code, "weak"), key=rank.index)
+    assert _signals("deny") == {code for code, weight in weights.items() if weight == "strong"}
+    assert _signals("verify") == {code for code, weight in weights.items() if weight == "raise"} - {
+        "program.unmodelled"
+    }
+
+
+@pytest.mark.parametrize("signal", sorted(_signals("deny") | _signals("verify")))
+def test_each_signal_counts_on_its_own(signal: str) -> None:
+    answer = BASELINE.evaluate(msgspec.structs.replace(asking(path="/home/u/web/a"), signals=(signal,)))
+    assert answer.decision.value == ("DENY" if signal in _signals("deny") else "STEP_UP")

@@ -132,7 +132,7 @@ class PolicySet:
         return _encoder.encode({name: make(request) for name, make in self._made.items()}).decode()
 
     def _matched(self, request: PolicyRequest) -> list[str]:
-        matched = self._facts.of_destinations(request.destinations)
+        matched = self._facts.of_destinations(request.destinations) | self._facts.of_signals(request.signals)
         if request.kind == "file" and not request.open:
             folder = request.recursive or request.access in {"write", "delete"}
             matched |= self._facts.of_path(request.resource, folder=folder)

@@ -8,6 +8,7 @@ A fact is a string that a policy asks for, ``context.matched.contains("path ~/we
   glob's fixed part lies in it.  Denials ask this, permissions the former.
 - ``destinations GLOB GLOB…``: there are destinations, each matches one of the globs; ``*`` is any text.
 - ``touches destinations GLOB GLOB…``: at least one destination matches one of the globs.
+- ``signals GLOB GLOB…``: the analyst saw a pattern of effects that matches one of the globs.
 
 No wildcard is reconsidered once it is decided, so that no glob can make matching explode.
 
@@ -24,8 +25,9 @@ from collections.abc import Iterable, Mapping
 from interlock.decide.policy.schema import MAX_PATTERN
 
 _SLASH = re.compile("/")
-_KIND = re.compile(r"((?:touches )?(?:path|destinations)) (.+)\Z", re.DOTALL)
+_KIND = re.compile(r"((?:touches )?(?:path|destinations)|signals) (.+)\Z", re.DOTALL)
 _NO_WILDCARD = re.compile(r"[?\[\]{}\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_SIGNAL = re.compile(r"[a-z0-9_]*\*?\.[a-z0-9_]*\*?\Z|\*\Z")
 _TO_LAST = "(?>.*(?=/))"
 _SEGMENT_END = r"(?=/|\Z)"
 
@@ -50,13 +52,19 @@ class Facts:
 
     def __init__(self, facts: Iterable[str], *, home: str, root: str) -> None:
         self._destinations: list[tuple[str, re.Pattern[str]]] = []
+        self._signals: list[tuple[str, re.Pattern[str]]] = []
         below: dict[str, dict[str, str]] = {}  # By fixed folder, then fact: what is tested from the folder's end on,
         last: dict[str, dict[str, str]] = {}  # or from the last slash on, where a glob asks for nothing between.
         for fact in sorted(facts):
             found = _KIND.match(fact)
             if not found:
-                raise ValueError("a pattern fact is: path GLOB, destinations GLOB…, or the same after 'touches '")
-            if found[1].endswith("path"):
+                raise ValueError(
+                    "a pattern fact is: signals GLOB…, path GLOB, destinations GLOB…, or the latter after 'touches '"
+                )
+            if found[1] == "signals":
+                globs = "|".join(map(_signal, found[2].split(" ")))
+                self._signals.append((fact, re.compile(globs)))
+            elif found[1].endswith("path"):
                 fixed, wild = absolute(found[2], home=home, root=root)
                 tests = last if wild.startswith(_TO_LAST) else below
                 tests.setdefault(fixed, {})[fact] = wild.removeprefix(_TO_LAST)
@@ -82,6 +90,10 @@ class Facts:
             kept = [tests.facts for fixed, tests in fixed_tests if fixed and f"{fixed}/".startswith(inside)]
             names.update(fact for facts in kept for fact in facts if fact.startswith("touches "))
         return names
+
+    def of_signals(self, signals: Iterable[str]) -> set[str]:
+        """The facts true of what the analyst saw."""
+        return {fact for signal in signals for fact, globs in self._signals if globs.match(signal)}
 
     def of_destinations(self, destinations: Iterable[str]) -> set[str]:
         """The facts true of the destinations, which are compared in lower case."""
@@ -127,6 +139,12 @@ def _rest(segments: list[str]) -> str:
 
 def _segment(glob: str) -> str:
     return f"[^/]+{_SEGMENT_END}" if glob == "*" else _stars(glob, "[^/]", _SEGMENT_END)
+
+
+def _signal(glob: str) -> str:
+    if not _SIGNAL.match(glob):
+        raise ValueError("a signal is family.name, in lower case; either may be or end with *")
+    return _stars(glob, ".", r"\Z")
 
 
 def _destination(glob: str) -> str:

@@ -16,7 +16,7 @@ type Facts = {
   action: String, version: Long, group: String, reversibility: String,
   privileged: Bool, external: Bool, broad: Bool, untrusted: Bool, tainted: Bool, unattended: Bool, open: Bool,
   kind: String, resource: String, access: String, host: String, port: Long,
-  destinations: Set<String>, matched: Set<String>, roles: Set<String>, scope: Set<String>,
+  destinations: Set<String>, signals: Set<String>, matched: Set<String>, roles: Set<String>, scope: Set<String>,
   data: Long, environment: String, cost: Long, approvals: Long,
 };
 entity Principal;

@@ -42,7 +42,7 @@ Effects: TypeAlias = Annotated[tuple[Effect, ...], _SOME] | UnsetType
 Flag: TypeAlias = bool | UnsetType
 _HEADS = ("deny", "verify", "modify", "allow")
 _LISTS = {*_HEADS, "path", "host", "resource", "destination", "principal", "environment", "reversibility", "effect",
-          "access"}  # fmt: skip
+          "access", "signal"}  # fmt: skip
 _FLAGS = ("external", "privileged", "broad", "untrusted", "tainted", "unattended")
 
 
@@ -57,6 +57,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     host: Words = UNSET
     resource: Words = UNSET
     destination: Words = UNSET
+    signal: Words = UNSET
     principal: Words = UNSET
     scope: Annotated[Mapping[Identifier, Word | Annotated[tuple[Word, ...], _SOME]], _SOME] | UnsetType = UNSET
     data: Confidentiality | UnsetType = UNSET
@@ -143,6 +144,8 @@ def _check(rule: Rule, actions: frozenset[str] | None) -> None:
         raise ValueError("tier and approvals belong to verify")
     if (rule.modify is UNSET) is not (rule.form is UNSET):
         raise ValueError("modify and with belong together: the name of a transformation of the action")
+    if rule.allow is not UNSET and rule.signal is not UNSET:
+        raise ValueError("a signal is what an untrusted reader saw: it can deny and verify, and allows nothing")
     if (rule.path is not UNSET) + (rule.host is not UNSET) + (rule.resource is not UNSET) > 1:
         raise ValueError("one resource has only one of path, host and resource: the rule would match nothing")
 
@@ -193,6 +196,9 @@ def _names(rule: Rule, permit: bool) -> Iterator[str]:
         yield _any([asked, *(f'({test}"file")' for test in unknown)])
     if rule.destination is not UNSET:
         fact = f"{touches}destinations {' '.join(rule.destination)}"
+        yield f"context.matched.contains({_quote(fact)})"
+    if rule.signal is not UNSET:
+        fact = f"signals {' '.join(rule.signal)}"
         yield f"context.matched.contains({_quote(fact)})"
     if rule.host is not UNSET:
         yield _any([*map(_host, rule.host), *(f'({test}"endpoint")' for test in unknown)])

@@ -20,6 +20,9 @@ def resolve(name: str, programs: Sequence[str], real: Mapping[str, str] | None =
     ``programs`` are absolute paths of files or folders, or bare names, which are looked for in ``FOLDERS``.
     ``real`` gives the file behind one of them that is a link, which may not be there under its own name.
     """
+    alone = (real or {}).get(name, "")
+    if any(one.startswith("/") and alone.startswith(f"{one.rstrip('/')}/") for one in programs):
+        return alone  # One of a folder's programs, of which the step has been given no other.
     for granted in programs:
         found = _candidates(granted, name)
         behind = (real or {}).get(granted)

@@ -246,4 +246,5 @@ def _granted(spec: JailSpec, runtime: tuple[str, ...]) -> Iterator[tuple[str, in
     for path in spec.programs:
         yield path, _READ | _EXECUTE
     for grant in spec.paths:
-        yield grant.path, _READ | (_CHANGE if grant.write else 0) | (_EXECUTE if grant.execute else 0)
+        read = _READ_DIR if grant.listing else _READ
+        yield grant.path, read | (_CHANGE if grant.write else 0) | (_EXECUTE if grant.execute else 0)

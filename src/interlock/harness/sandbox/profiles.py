@@ -55,13 +55,7 @@ PROFILES: Final[dict[Role, Profile]] = {
             files=512,
             pool=2,
         ),
-        Profile(
-            role="analyst",
-            entry="interlock.analyst.main:serve",
-            opens_watched=True,
-            threads=True,
-            memory=4096 * MEBIBYTE,
-        ),
+        Profile(role="analyst", entry="interlock.analyst.main:serve", opens_watched=True, pool=1),
         Profile(role="gateway", entry="interlock.outside.gateway:serve", network="host", threads=True),
         Profile(role="proxy", entry="interlock.outside.proxy:serve", network="host", threads=True, files=960),
         Profile(role="notifier", entry="interlock.outside.notifier:serve", network="host", threads=True),
@@ -73,11 +67,13 @@ class PathGrant(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A canonical absolute path of an existing file or directory, bound at the same path in the jail.
 
     Where ``hidden``, an empty read-only file or directory stands there instead, unless it is a package of this start.
+    With ``listing`` its names, and those below it, can be read and nothing that the files hold.
     """
 
     path: str
     write: bool = False
     execute: bool = False
+    listing: bool = False
     hidden: bool = False
 
 

@@ -47,9 +47,10 @@ def _spec(plan: str, step_id: str) -> JailSpec:
     """What the harness gives to that step, from the resources that were decided on."""
     from interlock.artifact.arguments import is_literal
     from interlock.artifact.errors import StateError
+    from interlock.harness.confining import path_grants, program
     from interlock.harness.minting import known_resources
     from interlock.harness.sandbox.profiles import HostGrant, JailSpec
-    from interlock.harness.stepping import endpoints_of, packages_of, path_grants, program
+    from interlock.harness.stepping import endpoints_of, packages_of
 
     with reading() as core:
         found = core.store.plan(plan).plan

@@ -1,0 +1,251 @@
+"""Analysing: a step becomes a question, and the jailed analyst's answer evidence (gate step 6).
+
+``question`` is pure: which argument is in which language stands in the manifest, or follows from its role.  ``Analyst``
+asks a process of its own for each task, started from a pre-forked child, and ends it with the harness.  Silence, death
+or an answer that is not exactly one is opaque (``analyst.silent``, ``analyst.died``, ``analyst.malformed``), and what
+the kernel saw it try is an incident.  Must never: read what a person wrote for the machine in any other way than by
+handing it over.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Protocol
+
+from interlock.artifact import channel, codec
+from interlock.artifact.action import Argument, Effect, Language, Manifest, Role
+from interlock.artifact.analysis import MAX_CONTENT, Analysis, Content, Opacity, Question
+from interlock.artifact.arguments import is_literal
+from interlock.artifact.channel_pb2 import AnalystCall, AnalystReturn
+from interlock.artifact.codec import Json
+from interlock.artifact.errors import ChannelError, CodecError, ReferenceEvaluationError, SandboxError
+from interlock.artifact.frames import MAX_FRAME
+from interlock.artifact.plan import Plan, Step
+from interlock.artifact.resources import Touched, canonical_path, inside
+from interlock.decide.evidence import Evidence, Site
+from interlock.harness.core import Core
+from interlock.harness.sandbox.profiles import JailSpec, Limits
+from interlock.harness.supervisor import Child, Supervisor
+from interlock.harness.watch import Incident
+
+SECONDS: Final = 0.25
+MAX_SCRIPTS: Final = 32
+MAX_REMEMBERED: Final = 256
+_MAX_TASKS: Final = 8
+_ROLES: Final[Mapping[Role, Language]] = {
+    Role.COMMAND: "shell",
+    Role.PATH: "path",
+    Role.URL: "url",
+    Role.RECIPIENT: "email",
+}
+_PLAIN = re.compile(r"(?!.*\.\.)[A-Za-z0-9_@+,=. ~/-]*\Z")
+
+
+class Reader(Protocol):
+    """Whoever answers questions of one task."""
+
+    def ask(self, task: str, question: Question) -> Analysis: ...
+
+
+def language_of(manifest: Manifest, argument: Argument) -> Language | None:
+    """What the argument is written in: as its manifest says, else as its role implies."""
+    if argument.language is not None:
+        return argument.language
+    if argument.role is Role.COMMAND and argument.type == "list":
+        return "argv"
+    outgoing = manifest.external and manifest.effect is not Effect.READ
+    if argument.role is Role.CONTENT and outgoing and argument.type in {"string", "object"}:
+        return "text" if argument.type == "string" else "json"
+    return _ROLES.get(argument.role)
+
+
+def question(
+    manifest: Manifest, arguments: Mapping[str, Json], site: Site, scripts: Mapping[str, str] | None = None
+) -> Question | None:
+    """What to ask of an action with these known arguments; nothing, where there is nothing to see into."""
+    contents = tuple(_contents(manifest, arguments))
+    if not contents:
+        return None
+    root = site.root
+    for name, argument in manifest.arguments.items():
+        if argument.role is Role.PATH and manifest.broad and isinstance(arguments.get(name), str):
+            root = canonical(str(arguments[name]), site)
+    held = dict(list((scripts or {}).items())[-MAX_SCRIPTS:]) if manifest.broad else {}
+    return Question(action=manifest.name, contents=contents, root=root, home=site.home, scripts=held)
+
+
+def written(manifest: Manifest, arguments: Mapping[str, Json], site: Site) -> dict[str, str]:
+    """The file that a step writes as a whole, with its text, where both are known."""
+    path, content = arguments.get("path"), arguments.get("content")
+    writes = (manifest.driver.name, manifest.driver.operation) == ("files", "write")
+    if not writes or not isinstance(path, str) or not isinstance(content, str) or len(content) > MAX_CONTENT:
+        return {}
+    return {canonical(path, site): content}
+
+
+def claims(core: Core, reader: Reader, evidence: Evidence, plan: Plan) -> dict[str, Analysis]:
+    """What is claimed of each step, by its literals; what earlier steps write counts as written."""
+    manifests = [core.catalogue.get(step.action) for step in plan.steps]
+    broad = any(manifest is not None and manifest.broad for manifest in manifests)
+    texts = scripts(core, evidence.task.id) if broad else {}
+    found: dict[str, Analysis] = {}
+    for step, manifest in zip(plan.steps, manifests, strict=True):
+        if manifest is None:
+            continue
+        known = {name: value for name, value in step.arguments.items() if is_literal(value)}
+        asked = question(manifest, known, evidence.site, texts)
+        if asked is not None and not _waits(manifest, step.arguments):
+            found[step.id] = reader.ask(evidence.task.id, asked)
+        texts |= written(manifest, known, evidence.site)
+    return found
+
+
+def claim(
+    core: Core, reader: Reader, evidence: Evidence, step: Step, arguments: Mapping[str, Json]
+) -> dict[str, Analysis]:
+    """What is claimed of one step whose arguments are known."""
+    manifest = core.catalogue.get(step.action)
+    if manifest is None:
+        return {}
+    texts = scripts(core, evidence.task.id) if manifest.broad else {}
+    asked = question(manifest, arguments, evidence.site, texts)
+    return {step.id: reader.ask(evidence.task.id, asked)} if asked is not None else {}
+
+
+def scripts(core: Core, task: str) -> dict[str, str]:
+    """The files that steps of the task have written, with their text; of one that was changed since, nothing."""
+    found: dict[str, str] = {}
+    for row in sorted(core.store.plans(task=task), key=lambda one: one.sequence):
+        for done in core.store.claims(row.digest):
+            manifest = core.catalogue.get(row.plan.step(done.step).action)
+            changed = codec.decode(done.touched, tuple[Touched, ...], data=True) if done.touched else ()
+            for resource in changed:
+                if resource.access is not Effect.READ:
+                    found = {path: text for path, text in found.items() if not inside(path, resource.name)}
+            if manifest is not None and done.state == "done" and done.arguments:
+                found |= written(manifest, codec.decode(done.arguments, dict[str, Json], data=True), core.site)
+    return found
+
+
+def _waits(manifest: Manifest, arguments: Mapping[str, Json]) -> bool:
+    """Whether something that a broad action runs is not known yet, so that nothing can be said of it."""
+    read = [name for name, one in manifest.arguments.items() if language_of(manifest, one) not in {None, "path"}]
+    return manifest.broad and any(name in arguments and not is_literal(arguments[name]) for name in read)
+
+
+class Analyst:
+    """Asks the jailed analyst; thread-safe, one process for each task."""
+
+    def __init__(
+        self, supervisor: Callable[[], Supervisor], report: Callable[[Incident], object], *, seconds: float = SECONDS
+    ) -> None:
+        self._supervisor = supervisor
+        self._report = report
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._children: dict[str, Child] = {}
+        self._known: dict[tuple[str, str], Analysis] = {}
+
+    def ask(self, task: str, question: Question) -> Analysis:
+        """What the action would do; remembered for the task, and opaque where no sound answer comes."""
+        key = task, codec.digest(question)
+        with self._lock:
+            found = self._known.get(key)
+            if found is None:
+                found = self._asked(task, question)
+                if not any(one.code.startswith("analyst.") for one in found.opaque):
+                    self._remember(key, found)
+            return found
+
+    def end(self, task: str) -> None:
+        """End the task's process."""
+        with self._lock:
+            self._end(task)
+
+    def shutdown(self) -> None:
+        """End every process."""
+        with self._lock:
+            for task in list(self._children):
+                self._end(task)
+
+    def _asked(self, task: str, question: Question) -> Analysis:
+        try:
+            child = self._child(task)
+            child.channel.settimeout(self._seconds)
+            call = AnalystCall(question=codec.encode(question))
+            returned = channel.call(child.channel, call, AnalystReturn)
+            return _sound(codec.decode_canonical(returned.analysis, Analysis, limit=MAX_FRAME), question)
+        except TimeoutError:
+            code = "analyst.silent"
+        except (CodecError, ReferenceEvaluationError):
+            code = "analyst.malformed"
+        except ChannelError as error:
+            code = "analyst.died" if error.code in {"channel.closed", "channel.truncated"} else "analyst.malformed"
+        except (SandboxError, OSError):
+            code = "analyst.died"
+        self._end(task)
+        return opaque(question, code)
+
+    def _child(self, task: str) -> Child:
+        if task not in self._children:
+            while len(self._children) >= _MAX_TASKS:
+                self._end(next(iter(self._children)))
+            self._children[task] = self._supervisor().start("analyst", JailSpec(limits=Limits(cpu=30)))
+        return self._children[task]
+
+    def _end(self, task: str) -> None:
+        child = self._children.pop(task, None)
+        if child is None:
+            return
+        violations = child.violations
+        child.close()
+        if violations:
+            tried = ", ".join(sorted({violation.syscall for violation in violations}))
+            self._report(Incident(code="separation.syscall", role="analyst", task=task, detail=tried))
+
+    def _remember(self, key: tuple[str, str], found: Analysis) -> None:
+        while len(self._known) >= MAX_REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[key] = found
+
+
+def opaque(question: Question, code: str) -> Analysis:
+    """Nothing is known of any argument."""
+    return Analysis(touched=(), opaque=tuple(Opacity(code=code, argument=one.argument) for one in question.contents))
+
+
+def _sound(found: Analysis, question: Question) -> Analysis:
+    """The answer, if all that it names could be meant; raises ``ReferenceEvaluationError``."""
+    for resource in found.touched:
+        if (
+            resource.kind == "file"
+            and not resource.open
+            and canonical_path(resource.name, root="/", home="") != resource.name
+        ):
+            raise ReferenceEvaluationError("resource.path", "a claimed path that is not canonical")
+    asked = {content.argument for content in question.contents}
+    named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
+    if not named <= asked:
+        raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")
+    return found
+
+
+def _contents(manifest: Manifest, arguments: Mapping[str, Json]) -> Iterator[Content]:
+    for name, value in arguments.items():
+        argument = manifest.arguments.get(name)
+        language = language_of(manifest, argument) if argument is not None else None
+        if argument is None or language is None or not is_literal(value):
+            continue
+        if language == "path" and isinstance(value, str) and _PLAIN.match(value):
+            continue  # There is nothing in it that could be read in two ways.
+        yield Content(argument=name, language=language, value=value, dialect=argument.dialect)
+
+
+def canonical(path: str, site: Site) -> str:
+    """The path as resources name it; the root, where it cannot be one."""
+    try:
+        return canonical_path(path, root=site.root, home=site.home)
+    except ReferenceEvaluationError:
+        return site.root

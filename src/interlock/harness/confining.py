@@ -1,0 +1,149 @@
+"""Confining: which paths and programs a step process is given, by its manifest or by what was claimed of it.
+
+Everything is a path of this machine as it is now; a path that leads through a link, or that cannot be one here, raises
+``StateError``.  Where the harness's own files stand a step finds nothing (decision 0045).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from interlock.artifact.action import Effect, Manifest
+from interlock.artifact.errors import StateError
+from interlock.artifact.resources import Touched, inside
+from interlock.decide.effects import scratch
+from interlock.harness.sandbox.profiles import PathGrant, overlaps
+from interlock.harness.sandbox.runtime import runtime_paths
+from interlock.harness.workspace import FILE_NAME
+
+PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
+
+
+def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
+    """What a step reaches: what it reads, and the folder of what it writes; ``own`` paths in them are hidden.
+
+    Raises ``StateError`` where a path leads through a link, or cannot be one here.
+    """
+    grants: dict[str, PathGrant] = {}
+    for resource in touched:
+        if resource.kind != "file" or resource.open:
+            continue
+        existing, writes = _reached(resource, manifest), resource.access is not Effect.READ
+        known = grants.get(existing)
+        writable = writes or (known is not None and known.write)
+        grants[existing] = PathGrant(
+            path=existing, write=writable, execute=writable and manifest.driver.executable_writes
+        )
+    return _covered(grants, own)
+
+
+def _covered(grants: Mapping[str, PathGrant], own: Iterable[str]) -> tuple[PathGrant, ...]:
+    """The grants, with nothing where ``own`` paths stand in them."""
+    own = set(own)
+    own = {one for one in own if not any(inside(one, other) for other in own - {one})}
+    kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own))]
+    covers = {one.path: one for one in sorted(kept, key=lambda one: (not one.write, one.hidden))}
+    return tuple(sorted({**grants, **covers}.values()))
+
+
+def _reached(resource: Touched, manifest: Manifest) -> str:
+    """The nearest folder of a resource that exists; for a package or program that reads one file, that file."""
+    path, writes = Path(resource.name), resource.access is not Effect.READ
+    try:
+        alone = manifest.driver.name != "files" and not writes and path.is_file()
+        itself = alone or (path.is_dir() and (not writes or resource.access is Effect.EXECUTE))
+        folder = path if itself else path.parent
+        existing = next(parent for parent in (folder, *folder.parents) if alone or parent.is_dir())
+        linked = existing.resolve() != existing
+    except OSError:
+        raise StateError("resource.path", "the operating system knows no such path") from None
+    if linked:
+        hint = "name the real path"
+        raise StateError("resource.link", f"the folder of {path.name} is reached through a link", hint=hint)
+    return str(existing)
+
+
+def _hidden(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
+    """Nothing over the harness's own paths in a granted folder, but over code that the process itself runs.
+
+    A link in a folder that is only read leads to what is hidden where it stands.
+    """
+    runtime = runtime_paths("step")
+    for name in own:
+        path = Path(name) if grant.write else Path(name).resolve()
+        code = any(overlaps(name, part) for part in runtime)
+        if inside(str(path), grant.path) and path.exists() and not code:
+            yield PathGrant(path=str(path), hidden=True)
+
+
+def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
+    """Binds over the harness's own paths below a writable folder, and over those of another workspace in it.
+
+    The folders between are bound as they are: what is mounted upon can be neither renamed nor removed.
+    """
+    if not grant.write:
+        return
+    top = Path(grant.path)
+    beside = (top / FILE_NAME, top / "policy") if (top / FILE_NAME).exists() else ()
+    for path in {*beside, *(Path(name) for name in own if inside(name, grant.path))}:
+        if path.is_symlink():
+            raise StateError("resource.link", f"{path.name} is a link, which a step could replace")
+        if path.exists():
+            yield PathGrant(path=str(path))
+            between = path.parents[: len(path.parts) - len(top.parts) - 1]
+            yield from (PathGrant(path=str(one), write=True, execute=grant.execute) for one in between)
+
+
+def program(name: str) -> str:
+    """The real path of a program, or of a folder of them; raises ``StateError`` where it is not installed."""
+    found = name if Path(name).is_dir() and Path(name).is_absolute() else shutil.which(name, path=PROGRAM_FOLDERS)
+    if found is None:
+        raise StateError("step.program", f"the program {name} is not installed here")
+    return str(Path(found).resolve())
+
+
+def runnable(name: str) -> tuple[str, ...]:
+    """The real paths of a program and, where it is a script, of what reads it."""
+    path = program(name)
+    if Path(path).is_dir():
+        return (path,)
+    with Path(path).open("rb") as file:
+        first = file.readline(256)
+    words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []
+    return (path, *(program(Path(word).name) for word in words[:2] if not word.startswith("-")))
+
+
+def claimed_grants(
+    touched: Iterable[Touched], folders: Iterable[str], own: Iterable[str], roots: tuple[str, ...]
+) -> tuple[PathGrant, ...]:
+    """What a step that is confined to its claim reaches: these files, and the names in the folders that it works in.
+
+    A file that is there is given alone; one that is not, or that goes, with its folder, in which ``own`` paths are
+    hidden.  What a step does below a temporary folder stays in one of its own.
+    """
+    grants: dict[str, PathGrant] = {}
+    wanted = [one for one in touched if one.kind == "file" and not one.open and not scratch(one, roots)]
+    listed = [Touched(kind="file", name=folder, access=Effect.READ) for folder in folders]
+    for resource in (*listed, *wanted):
+        grant = _claimed_grant(resource)
+        known = grants.get(grant.path) if grant is not None else None
+        if grant is not None:
+            write, listing = grant.write or (known is not None and known.write), grant.listing
+            listing = listing and (known is None or known.listing)
+            grants[grant.path] = PathGrant(path=grant.path, write=write, listing=listing and not write)
+    return _covered(grants, own)
+
+
+def _claimed_grant(resource: Touched) -> PathGrant | None:
+    path, changes = Path(resource.name), resource.access in {Effect.WRITE, Effect.DELETE}
+    there = path.exists() or path.is_symlink()
+    alone = there and not (resource.access is Effect.DELETE or (changes and path.is_dir() and not resource.recursive))
+    if not there and not changes:
+        return None
+    chosen = path if alone else next(parent for parent in path.parents if parent.is_dir())
+    if chosen.resolve() != chosen:
+        hint = "name the real path"
+        raise StateError("resource.link", f"{path.name} is reached through a link", hint=hint)
+    return PathGrant(path=str(chosen), write=changes, listing=not changes and path.is_dir() and not resource.recursive)
