@@ -77,6 +77,9 @@ def interpreter(use: Use, words: list[Word]) -> Data | None:
     codes = [word for _, role, word in found.values if role.startswith("code:")]
     if found.path[0].startswith("python") and module is not None and not codes and module + 1 < len(words):
         return _module(use, words[module + 1], words[module + 2 :])
+    attached = [word for name, _, word in found.values if name == "-m"]
+    if found.path[0].startswith("python") and attached and not codes:
+        return _module(use, attached[0], found.operands)
     others = [(role, word) for _, role, word in found.values if not role.startswith("code:") and role != "skip"]
     for role, word in others:
         play(use, role, word, None)
@@ -213,8 +216,12 @@ def debugger(use: Use, _words: list[Word]) -> Data | None:
     return None
 
 
-def editor(use: Use, _words: list[Word]) -> Data | None:
+def editor(use: Use, words: list[Word]) -> Data | None:
     """An editor without a terminal; as a filter it is a command language."""
+    for word in words:
+        if word.text.startswith("+!"):
+            use.walker.claims.signal("shell.escape")
+            code.escape(use.walker, Data(word.text[2:], word.tags), Data())
     if use.stdin.text or use.stdin.tags:
         code.origins(use.walker, use.stdin.tags)
         for line in use.stdin.text.splitlines()[:64]:

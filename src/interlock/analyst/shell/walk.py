@@ -16,7 +16,7 @@ from tree_sitter import Node
 from interlock.analyst.claims import Claims
 from interlock.analyst.shell import statements
 from interlock.analyst.shell.expand import Expander
-from interlock.analyst.shell.grammar import SKIPPED, are_apart, is_wrong, parse, text_of
+from interlock.analyst.shell.grammar import SKIPPED, are_apart, is_read_otherwise, is_wrong, parse, text_of
 from interlock.analyst.shell.grammar import statements as statements_of
 from interlock.analyst.shell.redirects import give, redirected, redirects
 from interlock.analyst.shell.state import State
@@ -65,7 +65,7 @@ class Walker:
     def script(self, text: str, stdin: Data) -> Data:
         """Walk a whole text."""
         root = parse(text)
-        if root.has_error and is_wrong(root):
+        if (root.has_error and is_wrong(root)) or is_read_otherwise(root, text):
             self.note("shell.syntax")
         return self.run(root, stdin)
 
