@@ -24,6 +24,7 @@ from interlock.analyst.shell.words import NOTHING, Data, Word, combine, unknown
 
 MAX_DEPTH = 48
 MAX_WORK = 40_000
+MAX_EXPANSIONS = 2000
 _ASSIGNMENTS = frozenset(("variable_assignment", "variable_assignments", "declaration_command", "unset_command"))
 Runner = Callable[["Walker", list[Word], Data, dict[str, Data]], Data]
 
@@ -64,6 +65,9 @@ class Walker:
 
     def script(self, text: str, stdin: Data) -> Data:
         """Walk a whole text."""
+        if "<<" in text and text.count("$") > MAX_EXPANSIONS:  # The grammar's scanner is quadratic in these.
+            self.note("shell.too_large")
+            return unknown(stdin.tags)
         root = parse(text)
         if (root.has_error and is_wrong(root)) or is_read_otherwise(root, text):
             self.note("shell.syntax")
