@@ -14,6 +14,7 @@ from interlock.analyst.shell.use import Handler, Use
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
+MAX_PROGRAM = 4096
 _AWK_REGEX = re.compile(r"\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\\n]|\\.)+/")
 _AWK_SYSTEM = re.compile(r"system\s*\(\s*(\"(?:[^\"\\]|\\.)*\"\s*\))?")
 _AWK_PIPE = re.compile(r"(?:print[^;}\n]*\|&?\s*(\"(?:[^\"\\]|\\.)*\")?|(\"(?:[^\"\\]|\\.)*\")\s*\|&?\s*getline)")
@@ -77,6 +78,9 @@ def interpreter(use: Use, words: list[Word]) -> Data | None:
     codes = [word for _, role, word in found.values if role.startswith("code:")]
     if found.path[0].startswith("python") and module is not None and not codes and module + 1 < len(words):
         return _module(use, words[module + 1], words[module + 2 :])
+    attached = [word for name, _, word in found.values if name == "-m"]
+    if found.path[0].startswith("python") and attached and not codes:
+        return _module(use, attached[0], found.operands)
     others = [(role, word) for _, role, word in found.values if not role.startswith("code:") and role != "skip"]
     for role, word in others:
         play(use, role, word, None)
@@ -127,6 +131,9 @@ def awk(use: Use, _words: list[Word]) -> Data | None:
 
 def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
     walker = use.walker
+    if len(text) > MAX_PROGRAM:
+        walker.note("shell.too_large")
+        return
     bare = _AWK_REGEX.sub(lambda found: found.group() if found.group()[0] == '"' else "/r/", text)
     for match in _AWK_SOCKET.finditer(text):
         connect(walker, match.group(1) or UNKNOWN, match.group(2) or UNKNOWN)
@@ -177,6 +184,9 @@ def sed(use: Use, _words: list[Word]) -> Data | None:
 
 def _sed_script(use: Use, script: Word) -> None:
     """The commands ``e`` and ``w``, and the flags of ``s`` by these names."""
+    if len(script.text) > MAX_PROGRAM:
+        use.walker.note("shell.too_large")
+        return
     for match in _SED_RUN.finditer(script.text):
         text = Data(match.group(1).strip(), script.tags) if match.group(1) else unknown(use.stdin.tags)
         code.escape(use.walker, text, Data())
@@ -213,8 +223,12 @@ def debugger(use: Use, _words: list[Word]) -> Data | None:
     return None
 
 
-def editor(use: Use, _words: list[Word]) -> Data | None:
+def editor(use: Use, words: list[Word]) -> Data | None:
     """An editor without a terminal; as a filter it is a command language."""
+    for word in words:
+        if word.text.startswith("+!"):
+            use.walker.claims.signal("shell.escape")
+            code.escape(use.walker, Data(word.text[2:], word.tags), Data())
     if use.stdin.text or use.stdin.tags:
         code.origins(use.walker, use.stdin.tags)
         for line in use.stdin.text.splitlines()[:64]:

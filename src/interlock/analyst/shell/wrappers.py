@@ -24,6 +24,9 @@ def sudo(use: Use, _words: list[Word]) -> Data | None:
         for word in use.found.operands:
             write(use.walker, word, unknown())
         return Data()
+    if use.found.operands and use.found.has("-s -i --shell --login"):
+        use.walker.claims.touch(Effect.GRANT_ACCESS, "privilege", "root")
+        return code.wrapped(use, "shells", use.found.operands)
     if not use.found.operands and use.found.has("-s -i --shell --login"):
         use.walker.claims.touch(Effect.GRANT_ACCESS, "privilege", "root")
         return from_input(use, "shell")
