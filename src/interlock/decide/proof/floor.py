@@ -24,6 +24,7 @@ from interlock.artifact.resources import Touched
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision
 from interlock.decide.checks import check_floor
+from interlock.decide.effects import parts
 from interlock.decide.evidence import Evidence, Site
 from interlock.decide.flow import View, check_flow
 from interlock.decide.policy import PolicySet
@@ -155,7 +156,8 @@ def _view(situation: Situation) -> View:
         id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
     )
     return View(
-        step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, touched=touched, output=CLEAN
+        step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, declared=touched, claim=None,
+        parts=parts(manifest, touched, None, ()), held=CLEAN, output=CLEAN,
     )  # fmt: skip
 
 
