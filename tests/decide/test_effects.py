@@ -57,6 +57,7 @@ KNOWN: dict[str, tuple[tuple[Touched, ...], Decision, str]] = {
     "all that is in it": ((file("", R, recursive=True),), Decision.ALLOW, ""),
     "all that is in it gone": ((file("", D, recursive=True),), Decision.DENY, "floor.harness"),
     "a page": ((on("endpoint", "a.example:443", R),), Decision.ALLOW, ""),
+    "a host that is asked whether it is there": ((on("endpoint", "a.example:0", R),), Decision.ALLOW, ""),
     "data to an end point": ((on("endpoint", "a.example:443", Effect.SEND),), Decision.STEP_UP, "floor.irreversible"),
     "more rights": ((on("privilege", "root", Effect.GRANT_ACCESS),), Decision.STEP_UP, "floor.privileged"),
     "access for others": ((on("user", "bo", Effect.GRANT_ACCESS),), Decision.STEP_UP, "floor.grant-access"),

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from interlock.artifact.action import Effect, Manifest, Reversibility
 from interlock.artifact.analysis import Analysis
 from interlock.artifact.resources import Touched, inside
@@ -103,6 +105,8 @@ def _declared(manifest: Manifest, resource: Touched) -> Part:
 def _claimed(resource: Touched, roots: tuple[str, ...]) -> Part:
     """A claimed effect; that something is run is none of its own, for what it does is claimed as well."""
     access, kind = resource.access, resource.kind
+    if kind == "endpoint" and resource.name.endswith(":0"):  # A protocol without ports.
+        resource = msgspec.structs.replace(resource, open=True)
     running = access is Effect.EXECUTE and kind in {"file", "program"}
     installing = kind == "package" and resource.name in _INSTALLED
     listening = kind == "network" and resource.name.startswith("listen")  # In a network of its own.

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from interlock.evals.items import ItemError
-from interlock.harness.analysing import Analyst, Reader
-from interlock.harness.supervisor import Supervisor
+from interlock.harness.analysing import Analyst, apart
 from interlock.harness.watch import Incident
 
 SECONDS = 2.0
 
 
-@contextmanager
-def jailed_reader() -> Generator[Reader]:
-    """A reader for as long as the block runs; raises ``SandboxError`` where no confinement can be had."""
-    with Supervisor(lambda _: None) as supervisor:
-        supervisor.warm("analyst")
-        analyst = Analyst(lambda: supervisor, _report, seconds=SECONDS)
-        try:
-            yield analyst
-        finally:
-            analyst.shutdown()
+def jailed_reader() -> AbstractContextManager[Analyst]:
+    """A reader for as long as the block runs; a separation that is tried ends the evaluation."""
+    return apart(_report, seconds=SECONDS)
 
 
 def _report(incident: Incident) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Final, Protocol
 
 from interlock.artifact import channel, codec
@@ -209,6 +210,23 @@ class Analyst:
         while len(self._known) >= MAX_REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[key] = found
+
+
+@contextmanager
+def apart(report: Callable[[Incident], object], *, seconds: float = SECONDS) -> Generator[Analyst]:
+    """An analyst with a supervisor of its own, which the first question starts, for as long as the block runs."""
+    with ExitStack() as held:
+        started: list[Supervisor] = []
+
+        def supervisor() -> Supervisor:
+            if not started:
+                started.append(held.enter_context(Supervisor(lambda _: None)))
+            return started[0]
+
+        analyst = Analyst(supervisor, report, seconds=seconds)
+        held.callback(analyst.shutdown)
+        yield analyst
+        analyst.shutdown()
 
 
 def opaque(question: Question, code: str) -> Analysis:

@@ -240,6 +240,6 @@ def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPat
         solver.Finder().find(Flag("open"))
     atom = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=True)
     barred = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=False)
-    monkeypatch.setattr(solver, "CHOICES_OF_DESTINATIONS", 1)
+    monkeypatch.setattr(solver, "CHOICES_OF_TEXTS", 1)
     with pytest.raises(languages.GaveUp):
         solver._destination(atom, True, [atom], [barred])

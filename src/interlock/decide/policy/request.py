@@ -21,7 +21,7 @@ from interlock.decide.policy.schema import MAX_APPROVALS
 
 _BAD_NAME = re.compile(r"%[0-9A-Fa-f]{2}|[\n\t]|\A\s|\s\Z|\A\Z")
 _BAD_PATH = re.compile(r"\A[^/]|//|/\.{1,2}(?:/|\Z)|[^/]/\Z|\\")
-_ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):(0|[1-9][0-9]{0,4})\Z")
+_ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):([1-9][0-9]{0,4})\Z")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}\Z")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
@@ -31,8 +31,7 @@ _SEVERAL = re.compile(r"[\s,;|]|\A\Z")
 class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One action on one resource; ``open`` while the resource's name is not known, to be asked again when it is.
 
-    ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``, with port 0 where a protocol
-    has none.  ``approvals`` counts the persons who have confirmed this very action, ``formed`` names the
+    ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``.  ``approvals`` counts the persons who have confirmed this very action, ``formed`` names the
     transformations that would change nothing in it.  ``cost`` is in minor units of money.
     ``signals`` are patterns of effects that the analyst saw in the whole step.
     """

@@ -17,6 +17,8 @@ def fact(text: str, *, home: str, root: str) -> Formula:
     """The formula of one string that a policy looks for in ``context.matched``."""
     touches, bare = text.startswith("touches "), text.removeprefix("touches ")
     kind, _, glob = bare.partition(" ")
+    if kind == "signals":
+        return Reaches("signals", tuple(starred(one) for one in glob.split(" ")), every=False)
     if kind == "destinations":
         languages = tuple(starred(one, folded=True) for one in glob.split(" "))
         return Reaches("destinations", languages, every=not touches)

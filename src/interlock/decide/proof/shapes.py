@@ -53,6 +53,7 @@ WORD = Shape(("zq", "qz"), "z0", _word, bool, lambda text: bool(_IDENTIFIER.full
 FREE = Shape(("", "zq"), "z", _free, lambda _: True, lambda text: not hidden(text))
 NAME = Shape(("zq", "qz"), "z", _name, lambda state: state == "x", _of("other"))
 DESTINATION = Shape(("zq@zq.zq",), "z", _free, bool, one_destination)
+SIGNAL = Shape(("zq.zq",), "z", _free, bool, lambda text: bool(text) and not hidden(text))
 OF_KIND = {
     "file": Shape(("/zq", "/zq/zq"), "/z", _path, lambda state: state in {"root", "name"}, _of("file")),
     "endpoint": Shape(("zq.zq:443",), "z.:4", _endpoint, lambda state: state.startswith(":0"), _of("endpoint")),

@@ -50,6 +50,6 @@ def values(situation: Situation) -> dict[str, Field]:
     found |= {name: getattr(situation, name) for name in BESIDES}
     scope = frozenset(text for key, value in request.scope.items() for text in (key, f"{key}={value}"))
     return found | {
-        "scope": scope, "destinations": request.destinations,
+        "scope": scope, "destinations": request.destinations, "signals": request.signals,
         "data": request.confidentiality.rank, "accepts": situation.accepts.rank,
     }  # fmt: skip

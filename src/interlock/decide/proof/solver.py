@@ -38,7 +38,7 @@ from interlock.decide.proof.situation import BESIDES, CHOICES, FLAGS, NUMBERS, R
 RESOURCES = 20_000_000  # of z3; the baseline's hardest invariant takes about a hundredth
 ROUNDS = 400
 _BOUNDS: Mapping[str, tuple[int, int]] = {"data": (0, 3), "accepts": (0, 3), "version": (1, MAX_INTEGER)}
-CHOICES_OF_DESTINATIONS = 64
+CHOICES_OF_TEXTS = 64
 
 
 class Finder:
@@ -176,7 +176,8 @@ class _Model:
             reversibility=Reversibility(chosen["reversibility"]),
             confidentiality=RANKS[self._numbers.get("data", 0)],
             scope=_dimensions(sets["scope"]),
-            destinations=self._destinations(),
+            destinations=self._several("destinations", shapes.DESTINATION),
+            signals=self._several("signals", shapes.SIGNAL),
         )
         if objection(request):
             raise GaveUp
@@ -208,25 +209,26 @@ class _Model:
         given = tuple((atom, value) for atom, value in told if value) or told
         return self._text("resource", shapes.OF_KIND.get(kind, shapes.NAME), ((Flag("open"), False), *given))
 
-    def _destinations(self) -> tuple[str, ...]:
-        told = [(atom, value) for atom, value in self._truths.items() if isinstance(atom, Reaches)]
+    def _several(self, name: str, shape: Shape) -> tuple[str, ...]:
+        every = [(atom, value) for atom, value in self._truths.items() if isinstance(atom, Reaches)]
+        told = [(atom, value) for atom, value in every if atom.name == name]
         if not any(value for _, value in told):
             return ()
         common = [atom for atom, value in told if value and atom.every]
         barred = [atom for atom, value in told if not value and not atom.every]
         wanted = [(atom, value) for atom, value in told if value or atom.every]
-        return tuple(dict.fromkeys(_destination(atom, value, common, barred) for atom, value in wanted))
+        return tuple(dict.fromkeys(_one_text(atom, value, common, barred, shape) for atom, value in wanted))
 
 
-def _destination(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches]) -> str:
-    """A destination that makes ``wanted`` true, or false; all of ``common`` stay true and all of ``barred`` false."""
+def _one_text(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches], shape: Shape) -> str:
+    """A text of the list that makes ``wanted`` true, or false; all of ``common`` stay true and all of ``barred`` false."""
     outside = [one for atom in barred for one in atom.languages] + ([] if value else list(wanted.languages))
     choices = [atom.languages for atom in common] + ([wanted.languages] if value else [])
-    for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_DESTINATIONS):
-        found = witness(tuple(dict.fromkeys(inside)), outside, shapes.DESTINATION)
+    for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_TEXTS):
+        found = witness(tuple(dict.fromkeys(inside)), outside, shape)
         if isinstance(found, str):
             return found
-    if math.prod(map(len, choices)) > CHOICES_OF_DESTINATIONS:
+    if math.prod(map(len, choices)) > CHOICES_OF_TEXTS:
         raise GaveUp
     raise _Conflict([(wanted, value), *((atom, True) for atom in common), *((atom, False) for atom in barred)])
 

@@ -34,7 +34,7 @@ from interlock.decide.proof.situation import CHOICES, FLAGS, NUMBERS, SETS, TEXT
 Node: TypeAlias = Mapping[str, object]
 DENIED = 17
 _ENDPOINT = both(Matches("kind", exactly("endpoint")), negate(Flag("open")))
-_RAW_SETS = (*SETS, "scope", "destinations")
+_RAW_SETS = (*SETS, "scope", "destinations", "signals")
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -230,7 +230,7 @@ class _Translation:
             return fact(element, home=self.places.home, root=self.places.root)
         if name not in _RAW_SETS or (name == "destinations" and len(element.lower()) != len(element)):
             raise Untranslated(f"an element of {name or 'an expression'}")
-        if name == "destinations":
+        if name in {"destinations", "signals"}:
             return Reaches(name, (exactly(element),), every=False)
         return Holds(name, element) if not hidden(element) else False
 

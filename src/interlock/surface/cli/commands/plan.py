@@ -13,6 +13,7 @@ from interlock.artifact import codec
 from interlock.artifact.errors import IntegrityError
 from interlock.artifact.plan import Plan
 from interlock.artifact.signing import verify
+from interlock.harness.analysing import apart
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.rows import PlanRow
@@ -81,7 +82,9 @@ def check(file: BinaryIO, task_id: str | None, goal: str | None, unattended: boo
     raw = file.read()
     with reading() as core:
         row = core.store.task(task_id) if task_id else task_row(core, goal or "")
-        decided = Decided.of(Proposals(core, unattended=unattended).course(row, completed(raw, row.task)))
+        with apart(lambda incident: console().warn(f"the analyst tried {incident.detail}")) as reader:
+            proposals = Proposals(core, unattended=unattended, reader=reader)
+            decided = Decided.of(proposals.course(row, completed(raw, row.task)))
     console().data(decided_data(decided), decided_text(decided))
     return decided_exit(decided)
 
