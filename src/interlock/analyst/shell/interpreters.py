@@ -140,6 +140,13 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
         send(walker, tags)
         if "getline" in text and "|" in text:
             walker.claims.signal("shell.reverse")
+    _awk_actions(use, bare, tags)
+    if "@load" in text or "@include" in text:
+        walker.note("shell.unknown_code")
+
+
+def _awk_actions(use: Use, bare: str, tags: frozenset[str]) -> None:
+    """Commands that are run, pipes, and files that are written."""
     for match in _AWK_SYSTEM.finditer(bare):
         _awk_command(use, match.group(1).rstrip(") \t") if match.group(1) else "", tags)
     for match in _AWK_PIPE.finditer(bare):
@@ -148,11 +155,9 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
         _awk_command(use, match.group(1) or match.group(2) or "", tags)
     for match in _AWK_WRITE.finditer(bare):
         if match.group(1):
-            write(walker, Word(unescape(match.group(1)[1:-1])), unknown(tags))
+            write(use.walker, Word(unescape(match.group(1)[1:-1])), unknown(tags))
         elif match.group(2):
-            write(walker, Word(UNKNOWN), unknown(tags))
-    if "@load" in text or "@include" in text:
-        walker.note("shell.unknown_code")
+            write(use.walker, Word(UNKNOWN), unknown(tags))
 
 
 def _awk_command(use: Use, quoted: str, tags: frozenset[str]) -> None:
@@ -223,12 +228,18 @@ def debugger(use: Use, _words: list[Word]) -> Data | None:
     return None
 
 
-def editor(use: Use, words: list[Word]) -> Data | None:
-    """An editor without a terminal; as a filter it is a command language."""
+def pager(use: Use, words: list[Word]) -> Data | None:
+    """less and more: ``+!COMMAND`` runs before the first page."""
     for word in words:
         if word.text.startswith("+!"):
             use.walker.claims.signal("shell.escape")
             code.escape(use.walker, Data(word.text[2:], word.tags), Data())
+    return None
+
+
+def editor(use: Use, words: list[Word]) -> Data | None:
+    """An editor without a terminal; as a filter it is a command language."""
+    pager(use, words)
     if use.stdin.text or use.stdin.tags:
         code.origins(use.walker, use.stdin.tags)
         for line in use.stdin.text.splitlines()[:64]:
@@ -242,6 +253,7 @@ HANDLERS: dict[str, Handler] = {
     "awk": awk,
     "debugger": debugger,
     "editor": editor,
+    "pager": pager,
     "interpreter": interpreter,
     "sed": sed,
     "shell": shell,
