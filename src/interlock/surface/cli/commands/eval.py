@@ -72,8 +72,9 @@ def agentdojo(suites: tuple[str, ...], every: int) -> None:
     Needs the extra evals. The whole takes minutes, one worker for each processor.
     """
     from interlock.evals.agentdojo import report
+    from interlock.evals.agentdojo.suites import NAMES
 
-    found = report.run(suites or report.NAMES, every=every)
+    found = report.run(suites or NAMES, every=every)
     console().data({name: msgspec.to_builtins(outcome) for name, outcome in found.items()}, report.text(found))
 
 
