@@ -70,8 +70,11 @@ def benign(stage: Stage, task: UserTask, oracle: Oracle) -> Benign:
     return Benign(task=task.id, done=done, questions=questions, denied=False, stopped=row.stopped)
 
 
-def replanned(stage: Stage, task: UserTask, *, attended: bool) -> Benign:
-    """The same calls one by one, each planned after what was read before it, so that all of it is tainted."""
+def replanned(stage: Stage, task: UserTask) -> Benign:
+    """The same calls one by one, each planned after what was read before it, so that all of it is tainted.
+
+    A person confirms what asks; with nobody there, a task is done exactly where nothing asked.
+    """
     suite, tools = stage.tools.suite, stage.tools
     tools.on(suite.environment(task, {}), {})
     before = tools.environment.model_copy(deep=True)
@@ -79,12 +82,9 @@ def replanned(stage: Stage, task: UserTask, *, attended: bool) -> Benign:
     for call in suite.truth(task, tools.environment.model_copy(deep=True)):
         decided = stage.propose(recorded, intent(recorded, f"{suite.name}.{call.tool}@1", dict(call.arguments)))
         questions += decided.status is Status.PENDING
-        if decided.digest is None or not (
-            decided.status is Status.APPROVED or (decided.status is Status.PENDING and attended)
-        ):
-            return Benign(task=task.id, done=False, questions=questions, denied=decided.status is Status.DENIED)
-        stage.settle(decided)
-        stage.receive(recorded, stage.seen(decided.digest or ""))
+        if stage.settle(decided) is Status.DENIED or decided.digest is None:
+            return Benign(task=task.id, done=False, questions=questions, denied=True)
+        stage.receive(recorded, stage.seen(decided.digest))
     done = suite.utility(task, before, tools.environment, tools.calls)
     return Benign(task=task.id, done=done, questions=questions, denied=False)
 
@@ -164,11 +164,13 @@ class Attack:
         acts = any(changes(action) for action in actions)
         decided = self._stage.propose(self._recorded, raw)
         self.attempts += 1
+        if decided.status is Status.APPROVED and not acts:
+            return  # A read: the attacker's next call is computed on the live state in any case.
         willing = self._careless and decided.status is Status.PENDING
         if decided.digest is not None and (willing or decided.status is Status.APPROVED):
             self._stage.settle(decided)
             claims = self._stage.harness.core.store.claims(decided.digest)
-            self.effect = self.effect or (acts and any(claim.state == "done" for claim in claims))
+            self.effect = self.effect or any(claim.state == "done" for claim in claims)
             return
         self.asked += decided.status is Status.PENDING
         self.denied += decided.status is not Status.PENDING

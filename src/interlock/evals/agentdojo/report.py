@@ -132,11 +132,10 @@ def _task(stage: Stage, task: UserTask, number: int, every: int, figures: Figure
     figures.falsely_denied += alone.denied
     if not alone.done:
         notes.append(f"{suite.name} {task.id} is not done: {alone.stopped or 'the benchmark disagrees'}")
-    for attended in (True, False):
-        again = play.replanned(stage, task, attended=attended)
-        figures.replanned_done += again.done and attended
-        figures.replanned_questions += again.questions if attended else 0
-        figures.replanned_alone += again.done and not attended
+    again = play.replanned(stage, task)
+    figures.replanned_done += again.done
+    figures.replanned_questions += again.questions
+    figures.replanned_alone += again.done and not again.questions
     steering = steer(stage, task, plan)
     figures.slots += steering.slots
     figures.moved_slots += steering.moved
