@@ -153,9 +153,8 @@ def _described(goal: str, step: str, rows: Sequence[Json], value: Json) -> Itera
                     continue
                 same = [other for other in rows if isinstance(other, Mapping) and other.get(key) == said]
                 if same and same[0].get(name) == value:
-                    chosen: Json = {
-                        "$filter": [{"$ref": f"{step}.output"}, {"$eq": [{"$ref": ".".join(("it", key))}, said]}]
-                    }
+                    same_row: Json = {"$eq": [{"$ref": "it" + _segment(key)}, said]}
+                    chosen: Json = {"$filter": [{"$ref": f"{step}.output"}, same_row]}
                     yield {"$first": {"$select": [chosen, name]}}
 
 
