@@ -44,6 +44,9 @@ check: setup ## Linters, types, trust domains, schemas, the formal model
 bench: setup ## Run the benchmarks; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
+eval: setup ## Play AgentDojo under a planner that is taken over: utility, questions, attacks
+	$(BIN)/interlock eval agentdojo
+
 fuzz: setup ## Fuzz codec, channel and parsers, five minutes each
 	FUZZ_SECONDS=300 $(PYTEST) -m slow --timeout 3600 tests/fuzz
 
@@ -56,4 +59,4 @@ lock: ## Write requirements.lock anew (needs uv)
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage benchmarks/results.json
 
-.PHONY: help setup demo test slow coverage check bench fuzz mutate lock clean
+.PHONY: help setup demo test slow coverage check bench eval fuzz mutate lock clean

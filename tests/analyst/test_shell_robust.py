@@ -78,6 +78,10 @@ def test_every_modelled_command_takes_any_arguments(name: str, words: list[str])
     [
         ("#" * 300_000, "shell.too_large"),
         ("echo {a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}; " * 300, "shell.too_large"),
+        ("x=$x$x$x;" * 25_000, "shell.too_large"),
+        ("cat <<E\n" + "$x " * 50_000 + "\nE\n", "shell.too_large"),
+        ("x=" + "a" * 2000 + "; echo " + "${x%%*b}" * 20_000, "shell.too_large"),
+        ("awk '" + "print x > " * 20_000 + "'", "shell.too_large"),
         ("( " * 90 + "ls" + " )" * 90, "shell.too_deep"),
         ("echo " + "$(echo " * 90 + ")" * 90, "shell.too_deep"),
         ("sh -c '" + "eval " * 3 + "ls'; " * 1 + "x() { y; }; y() { x; }; x", "shell.recursion"),

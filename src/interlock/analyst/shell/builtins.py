@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.environment import assigned
 from interlock.analyst.shell.files import name_of
+from interlock.analyst.shell.statements import attributed
 from interlock.analyst.shell.words import NONE, NOTHING, UNKNOWN, Data, Word, unknown
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def _declare(walker: Walker, words: list[Word], _stdin: Data) -> Data:
             values[name] = Data(text, word.tags)
         elif not word.known:
             walker.note("shell.dynamic_argument")
-    walker.state.variables.update(values)
+    flags = [word.text for word in words if word.text[:1] in ("-", "+")]
+    walker.state.variables.update(attributed(walker, flags, values))
     assigned(walker, values, exported=True)
     return NOTHING
 
@@ -219,6 +221,13 @@ def _type(_walker: Walker, words: list[Word], _stdin: Data) -> Data:
     return Data(f"/usr/bin/{name}\n" if "/" not in name else name, _tags(words))
 
 
+def _hash(walker: Walker, words: list[Word], _stdin: Data) -> Data:
+    """``hash -p PATH NAME`` gives a name to another program."""
+    if any(word.text.startswith("-") and "p" in word.text for word in words):
+        walker.note("shell.dynamic_command")
+    return NOTHING
+
+
 def _pwd(walker: Walker, _words: list[Word], _stdin: Data) -> Data:
     return Data(walker.state.folders[0] + "\n") if len(walker.state.folders) == 1 else unknown()
 
@@ -239,7 +248,7 @@ BUILTINS: dict[str, Builtin] = {
     **dict.fromkeys(("export", "declare", "typeset", "local", "readonly"), _declare),
     **dict.fromkeys(("exit", "return", "break", "continue", "logout"), _exit),
     **dict.fromkeys(("mapfile", "readarray"), _mapfile),
-    **dict.fromkeys((":", "true", "false", "test", "[", "[[", "wait", "fg", "bg", "unalias", "hash"), _nothing),
+    **dict.fromkeys((":", "true", "false", "test", "[", "[[", "wait", "fg", "bg", "unalias"), _nothing),
     **dict.fromkeys(
         ("getopts", "caller", "compgen", "complete", "compopt", "bind", "disown", "help", "times"), _nothing
     ),
@@ -261,6 +270,7 @@ BUILTINS: dict[str, Builtin] = {
     "coproc": _coproc,
     "let": _let,
     "enable": _enable,
+    "hash": _hash,
     "type": _type,
     "which": _type,
     "pwd": _pwd,

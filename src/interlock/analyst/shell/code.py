@@ -144,7 +144,9 @@ def wrapped(use: Use, role: str, rest: list[Word]) -> Data:
         case "image-command":
             word = rest[0]
             walker.claims.touch(Effect.EXECUTE, "container", word.text if word.known else "*", open=not word.known)
-            return elsewhere(use, rest[1:], joined=False) if len(rest) > 1 else unknown(use.stdin.tags)
+            entry = [value for name, _, value in use.found.values if name == "--entrypoint" and value.text]
+            inner = [*entry, *rest[1:]]
+            return elsewhere(use, inner, joined=False) if inner else unknown(use.stdin.tags)
         case _:
             return elsewhere(use, rest, joined=True)
 

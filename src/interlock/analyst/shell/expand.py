@@ -13,9 +13,10 @@ from typing import Protocol
 from tree_sitter import Node
 
 from interlock.analyst.shell.grammar import reveal, substitutions, text_of
-from interlock.analyst.shell.parameters import number, operate, portion, substitute, unescape
+from interlock.analyst.shell.parameters import MAX_PATTERN_TEXT, number, operate, portion, substitute, unescape
 from interlock.analyst.shell.state import State
 from interlock.analyst.shell.words import (
+    CHARACTERS,
     EMPTY,
     MAX_TEXT,
     MAX_WORDS,
@@ -196,6 +197,7 @@ class Expander:
     def _give(self, value: Data, quoted: bool, tags: set[str]) -> str:
         tags.update(value.tags)
         text = value.text[:MAX_TEXT]
+        self._host.spend(len(text) // CHARACTERS)
         if quoted:
             return quote(text)
         separators = self._host.state.variables.get("IFS")
@@ -292,6 +294,7 @@ class Expander:
         if not rest or operation is None:
             return value
         sign = operation.group()
+        self._host.spend(16 + min(len(value.text), MAX_PATTERN_TEXT))
         if sign in ("/", "//", "/#", "/%"):
             pattern, _, replacement = rest[len(sign) :].partition("/")
             return substitute(value, sign, self._word(node, pattern, tags), self._word(node, replacement, tags))

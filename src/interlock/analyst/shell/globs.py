@@ -11,6 +11,7 @@ from interlock.analyst.shell.words import UNKNOWN, Data, Word
 from interlock.artifact.errors import ReferenceEvaluationError
 from interlock.artifact.resources import canonical_path
 
+MAX_NAME = 4096
 WILD = "*?["
 
 
@@ -37,6 +38,8 @@ def as_value(word: Word) -> Data:
 def places(word: Word | Data, folders: tuple[str, ...], home: str, *, recursive: bool) -> list[Place] | None:
     """Where the word points; ``None`` where not even a folder is known."""
     text = word.text
+    if len(text) > MAX_NAME:
+        return None
     glob = isinstance(word, Word) and word.glob
     cuts = [index for index in (text.find(UNKNOWN), *(text.find(one) for one in WILD if glob)) if index >= 0]
     cut = min(cuts, default=-1)

@@ -9,7 +9,7 @@ refused (``is_spelled``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -17,6 +17,8 @@ from tree_sitter import Language, Node, Parser
 _PARSER = Parser(Language(tree_sitter_bash.language()))
 _OTHER = re.compile(r"[^\x00-\x7f]")
 _SPELLED = re.compile(r":u([0-9a-f]{6})_:")
+_OTHER_WHITE = re.compile(r"[\v\f]|\r(?!\n)")
+_COMMENTED = re.compile(r"(?:\A|[\n;&|()<>`]|(?<!\\)(?:\\\\)*[ \t])\Z")
 _WHITE = frozenset(b" \t")
 _READERS = ("read ", "mapfile ", "readarray ", "let ", "printf -v", "getopts ")
 SKIPPED = frozenset(("comment", "variable_name", "file_descriptor", "heredoc_start", "heredoc_end", "heredoc_body"))
@@ -75,6 +77,24 @@ def is_wrong(root: Node) -> bool:
             return True
         waiting.extend(child for child in node.children if child.has_error or child.is_missing)
     return False
+
+
+def is_read_otherwise(root: Node, text: str) -> bool:
+    """Whether ``bash`` may see other words: its only white space is blank, tab and newline, also before a comment."""
+    if _OTHER_WHITE.search(text):
+        return True
+    return "#" in text and any(not _COMMENTED.search(before) for before in _before_comments(root, hide(text)))
+
+
+def _before_comments(root: Node, source: str) -> Iterator[str]:
+    """What stands before each comment, as far back as matters."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type == "comment":
+            yield source[max(0, node.start_byte - 64) : node.start_byte]
+        elif node.child_count:
+            waiting.extend(node.children)
 
 
 def flattened(nodes: Sequence[Node]) -> list[Node]:

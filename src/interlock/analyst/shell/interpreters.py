@@ -14,6 +14,7 @@ from interlock.analyst.shell.use import Handler, Use
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
+MAX_PROGRAM = 4096
 _AWK_REGEX = re.compile(r"\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\\n]|\\.)+/")
 _AWK_SYSTEM = re.compile(r"system\s*\(\s*(\"(?:[^\"\\]|\\.)*\"\s*\))?")
 _AWK_PIPE = re.compile(r"(?:print[^;}\n]*\|&?\s*(\"(?:[^\"\\]|\\.)*\")?|(\"(?:[^\"\\]|\\.)*\")\s*\|&?\s*getline)")
@@ -77,6 +78,9 @@ def interpreter(use: Use, words: list[Word]) -> Data | None:
     codes = [word for _, role, word in found.values if role.startswith("code:")]
     if found.path[0].startswith("python") and module is not None and not codes and module + 1 < len(words):
         return _module(use, words[module + 1], words[module + 2 :])
+    attached = [word for name, _, word in found.values if name == "-m"]
+    if found.path[0].startswith("python") and attached and not codes:
+        return _module(use, attached[0], found.operands)
     others = [(role, word) for _, role, word in found.values if not role.startswith("code:") and role != "skip"]
     for role, word in others:
         play(use, role, word, None)
@@ -127,12 +131,22 @@ def awk(use: Use, _words: list[Word]) -> Data | None:
 
 def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
     walker = use.walker
+    if len(text) > MAX_PROGRAM:
+        walker.note("shell.too_large")
+        return
     bare = _AWK_REGEX.sub(lambda found: found.group() if found.group()[0] == '"' else "/r/", text)
     for match in _AWK_SOCKET.finditer(text):
         connect(walker, match.group(1) or UNKNOWN, match.group(2) or UNKNOWN)
         send(walker, tags)
         if "getline" in text and "|" in text:
             walker.claims.signal("shell.reverse")
+    _awk_actions(use, bare, tags)
+    if "@load" in text or "@include" in text:
+        walker.note("shell.unknown_code")
+
+
+def _awk_actions(use: Use, bare: str, tags: frozenset[str]) -> None:
+    """Commands that are run, pipes, and files that are written."""
     for match in _AWK_SYSTEM.finditer(bare):
         _awk_command(use, match.group(1).rstrip(") \t") if match.group(1) else "", tags)
     for match in _AWK_PIPE.finditer(bare):
@@ -141,11 +155,9 @@ def _awk_program(use: Use, text: str, tags: frozenset[str]) -> None:
         _awk_command(use, match.group(1) or match.group(2) or "", tags)
     for match in _AWK_WRITE.finditer(bare):
         if match.group(1):
-            write(walker, Word(unescape(match.group(1)[1:-1])), unknown(tags))
+            write(use.walker, Word(unescape(match.group(1)[1:-1])), unknown(tags))
         elif match.group(2):
-            write(walker, Word(UNKNOWN), unknown(tags))
-    if "@load" in text or "@include" in text:
-        walker.note("shell.unknown_code")
+            write(use.walker, Word(UNKNOWN), unknown(tags))
 
 
 def _awk_command(use: Use, quoted: str, tags: frozenset[str]) -> None:
@@ -177,6 +189,9 @@ def sed(use: Use, _words: list[Word]) -> Data | None:
 
 def _sed_script(use: Use, script: Word) -> None:
     """The commands ``e`` and ``w``, and the flags of ``s`` by these names."""
+    if len(script.text) > MAX_PROGRAM:
+        use.walker.note("shell.too_large")
+        return
     for match in _SED_RUN.finditer(script.text):
         text = Data(match.group(1).strip(), script.tags) if match.group(1) else unknown(use.stdin.tags)
         code.escape(use.walker, text, Data())
@@ -213,8 +228,18 @@ def debugger(use: Use, _words: list[Word]) -> Data | None:
     return None
 
 
-def editor(use: Use, _words: list[Word]) -> Data | None:
+def pager(use: Use, words: list[Word]) -> Data | None:
+    """less and more: ``+!COMMAND`` runs before the first page."""
+    for word in words:
+        if word.text.startswith("+!"):
+            use.walker.claims.signal("shell.escape")
+            code.escape(use.walker, Data(word.text[2:], word.tags), Data())
+    return None
+
+
+def editor(use: Use, words: list[Word]) -> Data | None:
     """An editor without a terminal; as a filter it is a command language."""
+    pager(use, words)
     if use.stdin.text or use.stdin.tags:
         code.origins(use.walker, use.stdin.tags)
         for line in use.stdin.text.splitlines()[:64]:
@@ -228,6 +253,7 @@ HANDLERS: dict[str, Handler] = {
     "awk": awk,
     "debugger": debugger,
     "editor": editor,
+    "pager": pager,
     "interpreter": interpreter,
     "sed": sed,
     "shell": shell,

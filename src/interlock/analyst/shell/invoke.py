@@ -15,7 +15,7 @@ from interlock.analyst.shell.files import connect, name_of, read, send, write
 from interlock.analyst.shell.models import models
 from interlock.analyst.shell.paths import SYSTEM_FOLDERS, is_outside
 from interlock.analyst.shell.use import endpoint
-from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
+from interlock.analyst.shell.words import CHARACTERS, NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ MAX_CALLS = 12
 
 def invoke(walker: Walker, words: list[Word], stdin: Data, assigned: dict[str, Data]) -> Data:
     """Run one simple command."""
-    walker.spend(1 + len(words))
+    walker.spend(1 + len(words) + len(stdin.text) // CHARACTERS)
     if assigned:
         environment_assigned(walker, assigned, exported=False)
     first = words[0]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from interlock.analyst.shell.words import UNKNOWN, UNKNOWN_FIELDS, Data, unknown
 
-MAX_PATTERN_TEXT = 2048
+MAX_PATTERN_TEXT = 256
 _ESCAPE = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|c(.)|([0-7]{1,3})|0([0-7]{1,3})|(.))", re.DOTALL
 )

@@ -125,10 +125,9 @@ def _compiled(home: str) -> tuple[_Compiled, ...]:
     for one in msgspec.json.decode(raw, type=Classes).classes:
         paths = [home + path[1:] if path[0] == "~" else path for path in one.paths]
         pattern = "|".join(_regex(path) for path in paths)
-        folders = tuple(
-            path.partition("*")[0].rstrip("/") for path in paths if not path.startswith("**") and "*" in path
-        )
-        deep = tuple(one for one in folders if one.count("/") > 1)
+        starts = (path.partition("*")[0] for path in paths if not path.startswith("**") and "*" in path)
+        folders = tuple(start.rpartition("/")[0] for start in starts)
+        deep = tuple(one for one in folders if one.count("/") > 1 and one != home)
         samples = tuple(
             path.replace("/**", "/x").replace("*", "") for path in paths if path[0] == "/" and "/**/" not in path
         )

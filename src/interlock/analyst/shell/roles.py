@@ -69,6 +69,9 @@ def _shell(use: Use, word: Word) -> None:
 
 def _url(use: Use, word: Word) -> None:
     found = use.found
+    if word.text.startswith("ext::"):
+        code.escape(use.walker, Data(word.text[5:], word.tags), Data())
+        return
     posts = found.has(_UPLOADS) or (found.has("-X --request --method") and not found.has(_SAFE))
     if word.text.startswith("file:"):
         use.reading(word._replace(text=word.text[5:].replace("///", "/").removeprefix("//localhost")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tree_sitter import Node
@@ -64,9 +65,22 @@ def declare(walker: Walker, node: Node) -> Data:
             assign(walker, child, values)
         elif node.type == "declaration_command" and child.type not in ("variable_name", "word"):
             _dynamic_declaration(walker, child)
-    walker.state.variables.update(values)
+    flags = [text_of(child) for child in node.named_children if child.type == "word"]
+    walker.state.variables.update(attributed(walker, flags, values))
     assigned(walker, values, exported=node.type == "declaration_command")
     return NOTHING
+
+
+def attributed(walker: Walker, flags: Sequence[str], values: dict[str, Data]) -> dict[str, Data]:
+    """What ``declare`` with attributes makes of values: another name, another case, a number."""
+    letters = "".join(flag[1:] for flag in flags if flag[:1] in ("-", "+"))
+    if "n" in letters:
+        walker.note("shell.dynamic_argument")
+    if set(letters) & set("nluci"):
+        if not values:
+            walker.note("shell.dynamic_argument")  # An attribute that acts on what is assigned later.
+        return {name: unknown(value.tags) for name, value in values.items()}
+    return values
 
 
 def _dynamic_declaration(walker: Walker, child: Node) -> None:
@@ -184,4 +198,6 @@ def define(walker: Walker, node: Node, _stdin: Data) -> Data:
         walker.note("shell.syntax")
         return NOTHING
     walker.state.functions[text_of(name)] = body
+    if text_of(name) == "command_not_found_handle":  # It runs whenever a name is not known.
+        return walker.run(body, NOTHING)
     return NOTHING

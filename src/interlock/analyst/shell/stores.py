@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.analyst.shell import code
+from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.files import connect, content_of, read, write
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint
@@ -44,7 +44,7 @@ def database(use: Use, _words: list[Word]) -> Data | None:
 
 
 def _sql(use: Use, text: Data) -> None:
-    code.origins(use.walker, text.tags)
+    code.origins(use.walker, text.tags - outputs.DECODED)  # A dump is often compressed.
     if not text.known:
         use.walker.note("shell.dynamic_code")
         return

@@ -16,7 +16,7 @@ from tree_sitter import Node
 from interlock.analyst.claims import Claims
 from interlock.analyst.shell import statements
 from interlock.analyst.shell.expand import Expander
-from interlock.analyst.shell.grammar import SKIPPED, are_apart, is_wrong, parse, text_of
+from interlock.analyst.shell.grammar import SKIPPED, are_apart, is_read_otherwise, is_wrong, parse, text_of
 from interlock.analyst.shell.grammar import statements as statements_of
 from interlock.analyst.shell.redirects import give, redirected, redirects
 from interlock.analyst.shell.state import State
@@ -24,6 +24,7 @@ from interlock.analyst.shell.words import NOTHING, Data, Word, combine, unknown
 
 MAX_DEPTH = 48
 MAX_WORK = 40_000
+MAX_EXPANSIONS = 2000
 _ASSIGNMENTS = frozenset(("variable_assignment", "variable_assignments", "declaration_command", "unset_command"))
 Runner = Callable[["Walker", list[Word], Data, dict[str, Data]], Data]
 
@@ -64,8 +65,11 @@ class Walker:
 
     def script(self, text: str, stdin: Data) -> Data:
         """Walk a whole text."""
+        if "<<" in text and text.count("$") > MAX_EXPANSIONS:  # The grammar's scanner is quadratic in these.
+            self.note("shell.too_large")
+            return unknown(stdin.tags)
         root = parse(text)
-        if root.has_error and is_wrong(root):
+        if (root.has_error and is_wrong(root)) or is_read_otherwise(root, text):
             self.note("shell.syntax")
         return self.run(root, stdin)
 

@@ -32,6 +32,7 @@ _SEQUENCE = re.compile(r"\{(-?\d{1,6})\.\.(-?\d{1,6})(?:\.\.(-?\d{1,6}))?\}|\{([
 _PAST_UNKNOWN = re.compile(f"[{UNKNOWN}{UNKNOWN_FIELDS}]")
 MAX_WORDS = 512
 MAX_TEXT = 64 * 1024
+CHARACTERS = 64  # As much text as costs one unit of work.
 
 NONE: frozenset[str] = frozenset()
 

@@ -24,6 +24,9 @@ def sudo(use: Use, _words: list[Word]) -> Data | None:
         for word in use.found.operands:
             write(use.walker, word, unknown())
         return Data()
+    if use.found.operands and use.found.has("-s -i --shell --login"):
+        use.walker.claims.touch(Effect.GRANT_ACCESS, "privilege", "root")
+        return code.wrapped(use, "shells", use.found.operands)
     if not use.found.operands and use.found.has("-s -i --shell --login"):
         use.walker.claims.touch(Effect.GRANT_ACCESS, "privilege", "root")
         return from_input(use, "shell")
@@ -37,6 +40,8 @@ def su(use: Use, _words: list[Word]) -> Data | None:
         use.found.operands[0].text if use.found.operands and use.found.operands[0].known else "root",
     )
     commands = [word for name, _, word in use.found.values if name in ("-c", "--command")]
+    if use.found.path[0] == "runuser" and use.found.has("-u --user") and use.found.operands:
+        return code.wrapped(use, "command", use.found.operands)
     for word in commands:
         use.out = code.run(use.walker, "shell", Data(word.text, word.tags), NONE, stdin=use.stdin)
     if not commands:

@@ -31,9 +31,10 @@ _SEVERAL = re.compile(r"[\s,;|]|\A\Z")
 class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One action on one resource; ``open`` while the resource's name is not known, to be asked again when it is.
 
-    ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``.  ``approvals`` counts the
-    persons who have confirmed this very action, ``formed`` names the transformations that would change nothing in it.
-    ``signals`` are patterns of effects that the analyst saw in the whole step.  ``cost`` is in minor units of money.
+    ``kind`` ``file`` has an absolute path as ``resource``, ``endpoint`` has ``host:port``.  ``approvals`` counts
+    the persons who have confirmed this very action, ``formed`` names the transformations that would change nothing in
+    it.  ``cost`` is in minor units of money.
+    ``signals`` are patterns of effects that the analyst saw in the whole step.
     """
 
     principal: Identifier

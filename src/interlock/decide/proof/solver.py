@@ -221,7 +221,7 @@ class _Model:
 
 
 def _one_text(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches], shape: Shape) -> str:
-    """A text that makes ``wanted`` true, or false; all of ``common`` stay true and all of ``barred`` false."""
+    """A text of the list that makes ``wanted`` true, or false; ``common`` stay true and ``barred`` false."""
     outside = [one for atom in barred for one in atom.languages] + ([] if value else list(wanted.languages))
     choices = [atom.languages for atom in common] + ([wanted.languages] if value else [])
     for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_TEXTS):

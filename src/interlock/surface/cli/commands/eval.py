@@ -55,6 +55,29 @@ def corpus(path: Path) -> None:
     console().data({"rows": [msgspec.to_builtins(row) for row in rows]}, _table(rows))
 
 
+@evaluate.command()
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    type=click.Choice(["workspace", "travel", "banking", "slack"]),
+    help="Only this.",
+)
+@click.option(
+    "--every", default=1, show_default=True, type=click.IntRange(1), help="Only each n-th pair, for a short run."
+)
+def agentdojo(suites: tuple[str, ...], every: int) -> None:
+    """Play AgentDojo with a planner that is taken over: utility, questions, attacks, steerable slots.
+
+    Needs the extra evals. The whole takes minutes, one worker for each processor.
+    """
+    from interlock.evals.agentdojo import report
+    from interlock.evals.agentdojo.suites import NAMES
+
+    found = report.run(suites or NAMES, every=every)
+    console().data({name: msgspec.to_builtins(outcome) for name, outcome in found.items()}, report.text(found))
+
+
 @contextmanager
 def _judge() -> Generator[Judge]:
     from interlock.evals.deciding import Judge
