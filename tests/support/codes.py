@@ -39,6 +39,7 @@ PUT_TOGETHER = {
     "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview"],
     "f'plan.{row.status.value}'": [f"plan.{status.value}" for status in Status if status is not Status.APPROVED],
     "f'os.{name}'": [],
+    "f'it.{key}'": [],
     "f'shape.{language}'": [f"shape.{language}" for language in get_args(Language)],  # signals, all of them
     "f'floor.{part.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
