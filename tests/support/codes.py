@@ -31,7 +31,7 @@ _HOST = re.compile(r".+\.(com|org|net|ai|xyz|example|internal)")
 _GIT = re.compile(
     r"(core|credential|diff|gc|gpg|interactive|maintenance|protocol|safe|sequence|submodule|uploadpack|web)\..+"
 )
-_PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
+_PREFIXES = frozenset({"flow.untrusted", "zq.zq"})  # the command line's words for several codes; an example of a name
 
 PUT_TOGETHER = {
     "f'budget.{code}'": ["budget.cost", "budget.steps"],
@@ -44,12 +44,16 @@ PUT_TOGETHER = {
     "f'floor.{part.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
     "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
 }
+# In the analyst, a dotted string is a code only of these families; the rest are names of Python's modules and of hosts.
+_ANALYST = frozenset(
+    "analysis analyst data email instruction json path personal python secret shape shell sql text url windows".split()
+)
 _NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of a request, not codes
 
 
 def codes() -> set[str]:
     """Every code; raises ``ValueError`` for one that is put together in a way that nobody has listed."""
-    said = {code for path in _modules() for code in _of(ast.parse(path.read_text("utf-8")))}
+    said = {code for path in _modules() for code in _of(ast.parse(path.read_text("utf-8"))) if _speaks(path, code)}
     return (said | _of_models()) - signals()
 
 
@@ -57,6 +61,10 @@ def signals() -> set[str]:
     """The vocabularies of signals."""
     found = (json.loads(path.read_text("utf-8")) for path in sorted((SOURCE / "analyst").rglob("signals.json")))
     return {code for vocabulary in found for code in vocabulary}
+
+
+def _speaks(path: Path, code: str) -> bool:
+    return "analyst" not in path.parts or code.partition(".")[0] in _ANALYST
 
 
 def _of_models() -> set[str]:

@@ -148,7 +148,7 @@ def _view(
     declared = touched(manifest, values, step.arguments, root=site.root, home=site.home)
     found = parts(manifest, declared, claim, site.roots)
     held = join_all(resource_label(part.resource, evidence) for part in found if reads(part, found))
-    labels = _found_in(labels, claim)
+    labels = _found_in(labels, claim, manifest)
     return View(
         step=step,
         manifest=manifest,
@@ -170,12 +170,17 @@ def reads(part: Part, others: Iterable[Part]) -> bool:
     return moved or part.resource.access in holding or part.effect in holding
 
 
-def _found_in(labels: Mapping[str, Label], claim: Analysis | None) -> Mapping[str, Label]:
-    """The labels of the arguments, joined with those of the data that the analyst found in them."""
+def _found_in(labels: Mapping[str, Label], claim: Analysis | None, manifest: Manifest) -> Mapping[str, Label]:
+    """The labels of the arguments, joined with those of the data that the analyst found in them.
+
+    An address is personal data wherever it stands but in the place of whom the step addresses.
+    """
     findings = claim.findings if claim is not None else ()
+    addressed = {name for name, argument in manifest.arguments.items() if argument.role is Role.RECIPIENT}
     found = {name: [label] for name, label in labels.items()}
     for finding in findings:
-        found.setdefault(finding.argument, []).append(_FINDINGS[finding.kind])
+        if finding.kind != "personal" or finding.argument not in addressed:
+            found.setdefault(finding.argument, []).append(_FINDINGS[finding.kind])
     return {name: join_all(several) for name, several in found.items()} if findings else labels
 
 

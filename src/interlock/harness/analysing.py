@@ -258,6 +258,8 @@ def _contents(manifest: Manifest, arguments: Mapping[str, Json]) -> Iterator[Con
             continue
         if language == "path" and isinstance(value, str) and _PLAIN.match(value):
             continue  # There is nothing in it that could be read in two ways.
+        if language == "email" and argument.language is None and "@" not in codec.encode(value).decode():
+            continue  # A recipient of another kind: an account, a channel, a user's name.
         yield Content(argument=name, language=language, value=value, dialect=argument.dialect)
 
 
