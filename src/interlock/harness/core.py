@@ -27,6 +27,7 @@ from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet, compile_policies
 from interlock.harness import catalogue
 from interlock.harness.blobs import Blobs
+from interlock.harness.contexts import Contexts
 from interlock.harness.keys import Keys
 from interlock.harness.ledger.store import Ledger
 from interlock.harness.rows import PlanRow
@@ -55,6 +56,7 @@ class Core:
     vault: Vault = field(init=False)
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
+    contexts: Contexts = field(init=False)
     _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ class Core:
         state.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.keys = Keys.create(state / "keys", self.clock())
         self.store = Store(state / "harness.db")
+        self.contexts = Contexts(self.store)
         self.vault = Vault(state / "vault.json", self.keys.vault_key)
         self.blobs = Blobs(state / "blobs")
         self.ledger = Ledger(state / "ledger.db", self.keys.ledger, f"interlock.dev/{self.workspace.configuration.id}")

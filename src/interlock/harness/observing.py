@@ -32,6 +32,10 @@ _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-sha
 _SHOWN = 32_768
 
 
+class GateRefusalError(StateError):
+    """The gate does not simply allow a read; its code is that of the first reason."""
+
+
 class Preview(Value, frozen=True, kw_only=True):
     """What a step would do, as far as it could be probed: ``diff``, ``text``, ``absent`` or ``none``.
 
@@ -83,7 +87,7 @@ class Observer:
         judged = self._proposals.judge(row, intent(row.task, action, dict(arguments)), previewing=previewing)
         plan, verdict = judged.plan, judged.verdict
         if plan is None or verdict.decision is not Decision.ALLOW:
-            raise StateError(verdict.reasons[0].code, "the gate does not simply allow this observation")
+            raise GateRefusalError(verdict.reasons[0].code, "the gate does not simply allow this observation")
         manifest = core.catalogue[action]
         if manifest.effect is not Effect.READ:
             raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")

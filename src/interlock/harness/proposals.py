@@ -262,6 +262,7 @@ class Proposals:
         raw = codec.encode(plan) if plan is not None else b"null"
         digest = bytes_digest(raw) if plan is not None else None
         context = judged.evidence.digest()
+        core.contexts.keep(context, judged.evidence)
         entries.append(("plan", task_id, digest or judged.proposal, raw, ""))
         entries.append(self.decision(judged, digest, verdict, context))
         if plan is None or digest is None:
