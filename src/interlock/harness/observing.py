@@ -26,6 +26,7 @@ from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal
 from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.rows import PlanRow
+from interlock.harness.shadow import observing
 from interlock.harness.stepping import Order, Stepper
 
 _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
@@ -108,6 +109,7 @@ class Observer:
                 ("plan", task_id, sealed.digest, codec.encode(plan), "observation"),
                 self._proposals.decision(judged, sealed.digest, judged.verdict, judged.evidence.digest()),
                 ("observation", task_id, sealed.digest, b"", manifest.reference),
+                *observing(core, plan, sealed.digest, judged.verdict, judged.evidence),
             ]
         )
         secrets: dict[str, bytes] = {}

@@ -33,6 +33,7 @@ from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
 from interlock.harness.rows import PlanRow, Rate, TaskRow, charged
+from interlock.harness.shadow import observing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +268,7 @@ class Proposals:
         entries.append(self.decision(judged, digest, verdict, context))
         if plan is None or digest is None:
             return Decided(verdict=verdict)
+        entries += observing(core, plan, digest, judged.verdict, judged.evidence)
         status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
         plans.append(
             PlanRow(
