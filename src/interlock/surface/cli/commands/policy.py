@@ -13,7 +13,7 @@ from interlock.artifact.errors import StateError
 from interlock.decide.policy import CaseResult, PolicyRequest, PolicySet, compile_policies, run_cases
 from interlock.decide.policy.cases import QUIET
 from interlock.harness.core import Core
-from interlock.surface.cli.commands.policy_trial import observed, replayed
+from interlock.surface.cli.commands.policy_trial import observed, replayed, starting
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import table
@@ -31,7 +31,7 @@ def policy() -> None:
     """Check, test, prove and explain the policy."""
 
 
-for _command in (observed, replayed):
+for _command in (observed, replayed, starting):
     policy.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""``policy observed`` and ``policy replay``: what other rules would have done, before they are in force."""
+"""``policy starters``, ``observed``, ``replay``: rules to begin with, and what rules would do before they are in force."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+import msgspec
 
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.policy import PolicySet, compile_policies
@@ -18,6 +19,7 @@ from interlock.surface.cli.console import console
 from interlock.surface.cli.layout import table
 from interlock.surface.cli.opening import reading
 from interlock.surface.cli.root import Leaf
+from interlock.surface.cli.starters import NAMES, starter
 from interlock.surface.cli.visible import visible
 from interlock.surface.cli.words import count, moment
 
@@ -70,6 +72,14 @@ def replayed(folder: Path | None, since: dt.datetime | None) -> None:
         policy = _compiled(core, folder) if folder is not None else core.policy
         found = replay(core, policy, start)
     console().data(_data(found, policy), _text(found, policy))
+
+
+@click.command(cls=Leaf, name="starters")
+def starting() -> None:
+    """List the starters: rules for a kind of agent, beside the baseline (interlock init --starter NAME)."""
+    found = [starter(name) for name in NAMES]
+    text = table(("STARTER", "WHAT"), [(one.name, one.about) for one in found])
+    console().data({"starters": [msgspec.to_builtins(one) for one in found]}, text)
 
 
 def _compiled(core: Core, folder: Path) -> PolicySet:
