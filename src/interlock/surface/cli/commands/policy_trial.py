@@ -1,4 +1,4 @@
-"""``policy starters``, ``observed``, ``replay``: rules to begin with, and what rules would do before they are in force."""
+"""``policy starters``, ``observed`` and ``replay``: rules to begin with, and what rules would do before they count."""
 
 from __future__ import annotations
 
