@@ -10,6 +10,7 @@ from tests.support.judging import CATALOGUE, HOME, NOW, SITE, TASK, UNTRUSTED, e
 
 from interlock.artifact import codec
 from interlock.artifact.action import Transformation
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Json
 from interlock.artifact.plan import Plan, Proposal, ProposedStep
 from interlock.artifact.task import Budget
@@ -58,6 +59,9 @@ CASES: dict[str, tuple[list[ProposedStep], Evidence, Change | None, Change | Non
         evidence(),
         (into := Change(kind="path", step="write", field="path", value=f"{SITE.root}/passwd")),
         into,
+    ),
+    "not where it was analysed": (
+        [asks("write", path="/etc/passwd", content="x")], evidence(claims={"write": Analysis(touched=())}), None, None,
     ),
     "a declared form": (
         [WRITE],

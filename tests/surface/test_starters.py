@@ -55,8 +55,9 @@ def test_no_agent_deletes_the_folder_that_holds_the_history() -> None:
 
 def test_all_starters_go_together(place: Place) -> None:
     words = [word for name in NAMES for word in ("--starter", name)]
-    made: Any = place("init", str(place.folder), *words, "--json", here=False).json["made"]
-    assert {f"policy/{name}.yaml" for name in NAMES} <= set(made)
+    found: Any = place("init", str(place.folder), *words, "--json", here=False).json
+    assert found["proved"]
+    assert {f"policy/{name}.yaml" for name in NAMES} <= set(found["made"])
     assert place("init", str(place.folder), *words, "--json", here=False).json["made"] == []
     assert len(compiled(*NAMES).ids) > len(compiled().ids) + len(NAMES)
 

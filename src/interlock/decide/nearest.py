@@ -2,7 +2,8 @@
 
 One edit at a time is tried, in the order of ``Kind`` and at most ``MAX_TRIES`` of them, and each result goes through
 ``examine`` and ``decide`` like any proposal.  What is named was decided: a change that is not found may exist all the
-same, one that is found does hold for these facts.  ``value`` of a change may quote the plan; it is for persons alone.
+same, one that is found does hold for these facts.  A step that was analysed keeps its arguments, because the claim is
+about these.  ``value`` of a change may quote the plan; it is for persons alone.
 """
 
 from __future__ import annotations
@@ -108,10 +109,11 @@ def _attempts(plan: Plan, verdict: Verdict, evidence: Evidence) -> Iterator[Atte
     blamed = [step for step in plan.steps if step.id in named and step.action in evidence.catalogue]
     for step in blamed:
         manifest = evidence.catalogue[step.action]
-        for change, arguments in _arguments(step, manifest, against, evidence):
-            steps = [_with(one, arguments) if one is step else one for one in plan.steps]
-            yield change, _proposal(plan, steps, evidence), evidence
-        yield from _forms(step, manifest, plan, evidence)
+        if step.id not in evidence.claims:  # A claim is about these arguments and no others.
+            for change, arguments in _arguments(step, manifest, against, evidence):
+                steps = [_with(one, arguments) if one is step else one for one in plan.steps]
+                yield change, _proposal(plan, steps, evidence), evidence
+            yield from _forms(step, manifest, plan, evidence)
         yield from _supplied(step, against, as_it_is, evidence)
         if manifest.group in set(evidence.task.groups) - evidence.loaded:
             yield (

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import msgspec
 
 from interlock.artifact import codec
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Value
 from interlock.artifact.label import Label
 from interlock.artifact.task import Budget
-from interlock.decide.evidence import Claim, Evidence, Policy
+from interlock.decide.evidence import Evidence, Policy
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.harness.store import Store
 
@@ -30,7 +31,7 @@ class Context(Value, frozen=True, kw_only=True):
     received: Label
     spent: Budget
     loaded: tuple[str, ...]
-    claims: Mapping[str, Claim]
+    claims: Mapping[str, Analysis]
     rates_until: Mapping[str, int]
     unattended: bool
     frozen: bool

@@ -26,7 +26,7 @@ from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide import gate
-from interlock.decide.evidence import Evidence
+from interlock.decide.evidence import Evidence, Policy
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
@@ -76,6 +76,10 @@ class Proposals:
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
+        return self.facts(row, self._core.policy_in_force)
+
+    def facts(self, row: TaskRow, policy: Policy) -> Evidence:
+        """The same, to look at with rules that need not be in force."""
         core = self._core
         return Evidence(
             site=core.site,
@@ -84,7 +88,7 @@ class Proposals:
             catalogue=core.catalogue,
             digests=core.digests,
             loaded=frozenset(row.loaded),
-            policy=core.policy_in_force,
+            policy=policy,
             received=row.received,
             spent=row.spent,
             carried=core.store.carried(),

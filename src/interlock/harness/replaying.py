@@ -96,7 +96,7 @@ def _unfit(core: Core, row: PlanRow) -> str:
 
 
 def _replayed(core: Core, row: PlanRow, policy: Policy) -> Replayed:
-    today = Proposals(core, unattended=False).evidence(core.store.task(row.task))
+    today = Proposals(core, unattended=False).facts(core.store.task(row.task), policy)
     recalled = core.contexts.recalled(row.context, row.policy, today)
     # A plan that waited has been decided on again, once the rate was free.
     waits = recalled.evidence.rates_until if row.verdict.decision is Decision.DEFER else {}

@@ -48,7 +48,7 @@ def found(core: Core, digest: str) -> Decided:
         row = core.store.plan(digest)
     except StateError:
         return _recorded(core, digest)
-    today = Proposals(core, unattended=False).evidence(core.store.task(row.task))
+    today = Proposals(core, unattended=False).facts(core.store.task(row.task), core.policy)
     recalled = core.contexts.recalled(row.context, row.policy, today)
     return Decided(
         kind="plan", subject=row.digest, policy=row.policy, verdict=row.verdict, plan=row.plan,
@@ -71,8 +71,8 @@ def _recorded(core: Core, digest: str) -> Decided:
     return Decided(
         kind="proposal" if raw == b"null" else "observation", subject=entry.subject, policy=receipt.policy,
         verdict=receipt.verdict, plan=None if raw == b"null" else codec.decode(raw, Plan),
-        evidence=Proposals(core, unattended=False).evidence(core.store.task(entry.task)), differs=("context",),
-        at=receipt.at,
+        evidence=Proposals(core, unattended=False).facts(core.store.task(entry.task), core.policy),
+        differs=("context",), at=receipt.at,
     )  # fmt: skip
 
 

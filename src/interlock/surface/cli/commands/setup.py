@@ -46,11 +46,10 @@ def init(folder: Path, name: str | None, starters: tuple[str, ...]) -> int:
         for path, text in _policy(folder):
             if _write(path, text):
                 done.append(str(path.relative_to(folder)))
-    key, new, proved = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
     for path, text in (file for one in starters for file in starter(one).files(folder)):
         if _write(path, text):
             done.append(str(path.relative_to(folder)))
-    key, new = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
+    key, new, proved = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
     if new:
         done.append(f"the signing key of {key.owner}")
     found = {
