@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from interlock.surface.cli.explaining import explained_text, explanation, found
+from support.world import World
 from surface.cli import Place, Said
 
 HOOK = ("files.write@1", {"path": ".git/hooks/pre-commit", "content": "#!/bin/sh\n"})
@@ -100,6 +102,41 @@ def test_a_proposal_that_was_no_plan_is_known_to_the_ledger(place: Place) -> Non
     found = explained(place, subject)
     assert (found["kind"], found["reasons"][0]["code"], found["steps"]) == ("proposal", "manifest.unknown", [])
     assert f"proposal {subject}: DENY" in place("explain", subject[:12]).out
+
+
+def test_an_observation_is_known_to_the_ledger(world: World) -> None:
+    (world.files / "a.txt").write_text("x")
+    world.harness.observe(world.task().id, "files.read@1", {"path": "a.txt"})
+    core = world.harness.core
+    [subject] = [entry.subject for entry in core.ledger.entries() if entry.kind == "decision"]
+    decided = found(core, subject[:12])
+    assert (decided.kind, decided.subject, decided.differs) == ("observation", subject, ("context",))
+    data: Any = explanation(core, decided, "")
+    assert [one["arguments"][0]["value"] for one in data["steps"]] == ["a.txt"]
+    assert (data["verdict"]["decision"], data["smallest"], data["tries"]) == ("ALLOW", None, 0)
+    assert explained_text(core, decided, "").startswith(f"observation {subject}: ALLOW")
+
+
+def test_what_the_analyst_claimed_is_shown(place: Place) -> None:
+    command = {"type": "string", "role": "command", "language": "shell"}
+    line = {
+        "name": "line.run", "group": "line", "sentence": "Run {command}", "effect": "execute", "broad": True,
+        "reversibility": "irreversible", "arguments": {"command": command},
+        "driver": {"name": "python", "package": "line", "operation": "line:run"},
+    }  # fmt: skip
+    place.write("packages/line/interlock.json", {"actions": [line]})
+    toml = place.folder / "interlock.toml"
+    text = (
+        toml.read_text()
+        .replace("packages = []", 'packages = ["packages/line"]')
+        .replace('"files"]', '"files", "line"]')
+    )
+    toml.write_text(text.replace('proof = "required"', 'proof = "off"'))
+    digest = proposed(place, ("line.run@1", {"command": f"rm -rf {place.folder}/build"}))
+    seen = explained(place, digest)
+    assert seen["differs"] == []
+    assert seen["steps"][0]["claim"]["touched"]
+    assert f"analysed: delete file:{place.folder}/build" in place("explain", digest[:12]).out
 
 
 @pytest.mark.parametrize("digest", ["00000000", "", "zz"])

@@ -8,7 +8,7 @@ newly be modified is not made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -99,7 +99,7 @@ def _replayed(core: Core, row: PlanRow, policy: Policy) -> Replayed:
     today = Proposals(core, unattended=False).facts(core.store.task(row.task), policy)
     recalled = core.contexts.recalled(row.context, row.policy, today)
     # A plan that waited has been decided on again, once the rate was free.
-    waits = recalled.evidence.rates_until if row.verdict.decision is Decision.DEFER else {}
+    waits: Mapping[str, int] = recalled.evidence.rates_until if row.verdict.decision is Decision.DEFER else {}
     facts = msgspec.structs.replace(recalled.evidence, policy=policy, rates_until=waits)
     new = _reserved(redecided(row.plan, facts, row.created_at), row.verdict.reasons)
     return Replayed(

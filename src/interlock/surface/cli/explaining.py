@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlock.artifact import codec
+from interlock.artifact.analysis import Analysis, Opacity, Signal
 from interlock.artifact.errors import StateError
 from interlock.artifact.plan import Plan
 from interlock.artifact.receipt import Receipt
@@ -26,6 +27,7 @@ from interlock.surface.cli.words import CHANGES, GATE_STEPS, automatic, meaning
 
 _PREFIX = 8
 _WIDTH = 100
+_EFFECTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ def explained_text(core: Core, decided: Decided, step: str) -> str:
     lines += [line for one in reasons for line in _reason_lines(core, one)]
     asked = {one.step for one in reasons if one.decision is not Decision.ALLOW}
     for seen in steps_of(plan, decided.evidence, asked) if plan is not None else ():
-        if seen.id in asked and step in {"", seen.id}:
+        if asked & {"", seen.id} and step in {"", seen.id}:  # No step: it is about the plan as a whole.
             lines += ["", f"{visible(seen.id)} is {visible(seen.action)}"]
             lines += [_argument_line(one) for one in seen.arguments]
             lines.append(_claim_line(seen, decided.evidence))
@@ -177,7 +179,15 @@ def _claim_line(seen: StepView, evidence: Evidence) -> str:
     claim = evidence.claims.get(seen.id)
     if claim is None:
         return "  nobody analysed it; its manifest's worst case counts"
-    return f"  analysed: {visible(codec.encode(claim).decode())}"
+    effects = [f"{one.access.value} {one.key}" for one in claim.touched[:_EFFECTS]]
+    more = f", and {len(claim.touched) - _EFFECTS} more" if len(claim.touched) > _EFFECTS else ""
+    said = [f"{', '.join(effects) or 'no effect'}{more}"]
+    said += [f"{what}: {', '.join(sorted({one.code for one in found}))}" for what, found in _told(claim) if found]
+    return f"  analysed: {visible('; '.join(said))}"
+
+
+def _told(claim: Analysis) -> tuple[tuple[str, tuple[Opacity | Signal, ...]], ...]:
+    return ("not seen into", claim.opaque), ("signals", claim.signals)
 
 
 def _nearest_lines(plan: Plan, decided: Decided) -> list[str]:
