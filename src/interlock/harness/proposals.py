@@ -82,21 +82,14 @@ class Proposals:
         """The same, to look at with rules that need not be in force."""
         core = self._core
         return Evidence(
-            site=core.site,
-            task=row.task,
-            task_digest=row.task_digest,
-            catalogue=core.catalogue,
-            digests=core.digests,
-            loaded=frozenset(row.loaded),
-            policy=policy,
-            received=row.received,
-            spent=row.spent,
+            site=core.site, task=row.task, task_digest=row.task_digest, catalogue=core.catalogue, digests=core.digests,
+            loaded=frozenset(row.loaded), policy=policy, received=row.received, spent=row.spent,
             carried=core.store.carried(),
             roles=core.workspace.configuration.principal.roles,
             rates_until=used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute),
             unattended=self._unattended or core.workspace.configuration.unattended,
             frozen=row.frozen,
-        )
+        )  # fmt: skip
 
     def analysed(self, evidence: Evidence, plan: Plan) -> Evidence:
         """(6) The same facts with the analyst's claims, as far as the steps' literals say; without a reader, none."""
