@@ -38,11 +38,12 @@ class PathLabel(Value, frozen=True, kw_only=True):
 
 class Limits(Value, frozen=True, kw_only=True):
     """Bounds that hold whatever a rule says; ``blast_radius`` counts destroyed resources of one plan,
-    ``uses_per_minute`` the steps of one rate class."""
+    ``uses_per_minute`` the steps of one rate class, ``explained_denials`` those of which a task's planner hears why."""
 
     steps: Natural = 32
     blast_radius: Natural = 25
     uses_per_minute: Natural = 600
+    explained_denials: Natural = 8
     plan_lifetime_ms: Natural = 24 * 3600 * 1000
     model_accepts: Confidentiality = Confidentiality.PRIVATE
 

@@ -27,6 +27,7 @@ from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet, compile_policies
 from interlock.harness import catalogue
 from interlock.harness.blobs import Blobs
+from interlock.harness.contexts import Contexts
 from interlock.harness.keys import Keys
 from interlock.harness.ledger.store import Ledger
 from interlock.harness.rows import PlanRow
@@ -55,7 +56,9 @@ class Core:
     vault: Vault = field(init=False)
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
+    contexts: Contexts = field(init=False)
     _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
+    _trial_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
 
     def __post_init__(self) -> None:
         # Keys are in memory from here on: no core file may hold them.
@@ -64,6 +67,7 @@ class Core:
         state.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.keys = Keys.create(state / "keys", self.clock())
         self.store = Store(state / "harness.db")
+        self.contexts = Contexts(self.store)
         self.vault = Vault(state / "vault.json", self.keys.vault_key)
         self.blobs = Blobs(state / "blobs")
         self.ledger = Ledger(state / "ledger.db", self.keys.ledger, f"interlock.dev/{self.workspace.configuration.id}")
@@ -103,6 +107,16 @@ class Core:
             certified(self)
 
     @cached_property
+    def on_trial(self) -> PolicySet | None:
+        """The policies together with those of ``policy/observe/``; nothing where no rule is on trial."""
+        (cedar, rules), self._trial_texts = self.workspace.policy_texts(), self.workspace.trial_texts()
+        if not any(self._trial_texts):
+            return None
+        more_cedar, more_rules = self._trial_texts
+        home, root = str(Path.home()), str(self.workspace.folder)
+        return compile_policies({**cedar, **more_cedar}, {**rules, **more_rules}, home=home, root=root)
+
+    @cached_property
     def site(self) -> Site:
         """The standing facts that the gate decides on."""
         return self.workspace.site
@@ -111,6 +125,9 @@ class Core:
         """Read the operator's files again: a policy, a manifest or a key that was changed counts from here on."""
         if self.workspace.policy_texts() != self._policy_texts:
             self.__dict__.pop("policy", None)
+            self.__dict__.pop("on_trial", None)
+        if self.workspace.trial_texts() != self._trial_texts:
+            self.__dict__.pop("on_trial", None)
         for name in ("catalogue", "digests"):
             self.__dict__.pop(name, None)
         self.keys.reload()

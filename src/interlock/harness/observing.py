@@ -26,10 +26,15 @@ from interlock.harness.core import Core
 from interlock.harness.minting import known_resources, seal
 from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.rows import PlanRow
+from interlock.harness.shadow import observing
 from interlock.harness.stepping import Order, Stepper
 
 _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
 _SHOWN = 32_768
+
+
+class GateRefusalError(StateError):
+    """The gate does not simply allow a read; its code is that of the first reason."""
 
 
 class Preview(Value, frozen=True, kw_only=True):
@@ -83,7 +88,7 @@ class Observer:
         judged = self._proposals.judge(row, intent(row.task, action, dict(arguments)), previewing=previewing)
         plan, verdict = judged.plan, judged.verdict
         if plan is None or verdict.decision is not Decision.ALLOW:
-            raise StateError(verdict.reasons[0].code, "the gate does not simply allow this observation")
+            raise GateRefusalError(verdict.reasons[0].code, "the gate does not simply allow this observation")
         manifest = core.catalogue[action]
         if manifest.effect is not Effect.READ:
             raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")
@@ -104,6 +109,7 @@ class Observer:
                 ("plan", task_id, sealed.digest, codec.encode(plan), "observation"),
                 self._proposals.decision(judged, sealed.digest, judged.verdict, judged.evidence.digest()),
                 ("observation", task_id, sealed.digest, b"", manifest.reference),
+                *observing(core, plan, sealed.digest, judged.verdict, judged.evidence),
             ]
         )
         secrets: dict[str, bytes] = {}

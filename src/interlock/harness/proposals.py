@@ -26,13 +26,14 @@ from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide import gate
-from interlock.decide.evidence import Evidence
+from interlock.decide.evidence import Evidence, Policy
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
 from interlock.harness.rows import PlanRow, Rate, TaskRow, charged
+from interlock.harness.shadow import observing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +76,20 @@ class Proposals:
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
+        return self.facts(row, self._core.policy_in_force)
+
+    def facts(self, row: TaskRow, policy: Policy) -> Evidence:
+        """The same, to look at with rules that need not be in force."""
         core = self._core
         return Evidence(
-            site=core.site,
-            task=row.task,
-            task_digest=row.task_digest,
-            catalogue=core.catalogue,
-            digests=core.digests,
-            loaded=frozenset(row.loaded),
-            policy=core.policy_in_force,
-            received=row.received,
-            spent=row.spent,
+            site=core.site, task=row.task, task_digest=row.task_digest, catalogue=core.catalogue, digests=core.digests,
+            loaded=frozenset(row.loaded), policy=policy, received=row.received, spent=row.spent,
             carried=core.store.carried(),
             roles=core.workspace.configuration.principal.roles,
             rates_until=used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute),
             unattended=self._unattended or core.workspace.configuration.unattended,
             frozen=row.frozen,
-        )
+        )  # fmt: skip
 
     def analysed(self, evidence: Evidence, plan: Plan) -> Evidence:
         """(6) The same facts with the analyst's claims, as far as the steps' literals say; without a reader, none."""
@@ -262,10 +260,12 @@ class Proposals:
         raw = codec.encode(plan) if plan is not None else b"null"
         digest = bytes_digest(raw) if plan is not None else None
         context = judged.evidence.digest()
+        core.contexts.keep(context, judged.evidence)
         entries.append(("plan", task_id, digest or judged.proposal, raw, ""))
         entries.append(self.decision(judged, digest, verdict, context))
         if plan is None or digest is None:
             return Decided(verdict=verdict)
+        entries += observing(core, plan, digest, judged.verdict, judged.evidence)
         status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
         plans.append(
             PlanRow(

@@ -23,7 +23,6 @@ from interlock.artifact.channel_pb2 import (
     Attachment,
     Begin,
     Completion,
-    Finding,
     Judgement,
     PlannerCall,
     PlannerReturn,
@@ -37,15 +36,15 @@ from interlock.artifact.label import Label, flows_to, join_all
 from interlock.artifact.plan import Proposal
 from interlock.artifact.schema import schema
 from interlock.artifact.task import Task
-from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.references import Labelled
 from interlock.harness.core import Core, bytes_digest
 from interlock.harness.models import Gateway
-from interlock.harness.observing import Observer
+from interlock.harness.observing import GateRefusalError, Observer
 from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.supervisor_script import hand_over
+from interlock.harness.told import Told
 from interlock.harness.watch import Incident, Watch
 
 PLANNER_SILENCE_SECONDS = 60.0
@@ -90,6 +89,7 @@ class Session:
         self._task_id = task_id
         self._strategy = strategy
         self._outcome = Outcome()
+        self._told = Told(parts.core.store, parts.core.site.limits.explained_denials)
         self._calls: Counter[str] = Counter()
 
     def plan(self, handed: bytes, parent: str = "", finished: tuple[str, ...] = ()) -> Outcome:
@@ -206,7 +206,12 @@ class Session:
 
     def _observe(self, call: PlannerCall) -> Results:
         arguments = codec.decode(call.observe.arguments or b"{}", dict[str, codec.Json])
-        seen = self._parts.observer.observe(self._task_id, call.observe.action, arguments)
+        try:
+            seen = self._parts.observer.observe(self._task_id, call.observe.action, arguments)
+        except GateRefusalError as error:
+            if self._told.in_detail(self._task_id):
+                raise
+            raise StateError("gate.denied", "denied, and no more denials are explained to this task") from error
         return Results(results=[as_result("observed", 0, "observed", seen)])
 
     def _ask(self, question: str) -> Reply:
@@ -233,15 +238,11 @@ class Session:
         labels = [codec.decode(result.label, Label) for result in results]
         self._core.store.receive(self._task_id, join_all(labels))
         status = decided.status
-        changes = [reason for one in decided.before for reason in one.verdict.reasons if _changes(reason)]
         if decided.digest is not None:
             status = self._core.store.plan(decided.digest).status
         return Judgement(
             decision=decided.verdict.decision.value,
-            findings=[
-                Finding(code=reason.code, step=reason.step, field=reason.field)
-                for reason in (*changes, *decided.verdict.reasons)[:32]
-            ],
+            findings=self._told.findings(self._task_id, decided),
             plan=decided.digest or "",
             results=results,
             state=status.value if status else "",
@@ -280,10 +281,6 @@ def as_result(step: str, iteration: int, outcome: str, value: Labelled) -> Resul
         label=codec.encode(value.label),
         output=codec.encode(value.value),
     )
-
-
-def _changes(reason: Reason) -> bool:
-    return reason.decision is Decision.MODIFY
 
 
 def results_of(core: Core, digest: str) -> tuple[Result, ...]:

@@ -166,15 +166,24 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
 
     def policy_texts(self) -> tuple[dict[str, str], dict[str, str]]:
         """Cedar texts and rule files of ``policy/``, by file name; an absent folder means no policy, that is: deny."""
-        folder = self.folder / "policy"
-        cedar = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
-        rules = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
-        return cedar, rules
+        return policy_files(self.folder / "policy")
+
+    def trial_texts(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The same of ``policy/observe/``: rules on trial, which are recorded and decide nothing."""
+        cedar, rules = policy_files(self.folder / "policy" / "observe")
+        return {f"observe/{name}": cedar[name] for name in cedar}, {f"observe/{name}": rules[name] for name in rules}
 
     def invariant_texts(self) -> dict[str, str]:
         """The operator's invariants, by file name."""
         folder = self.folder / "policy" / "invariants"
         return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
+
+
+def policy_files(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Cedar texts and rule files of one folder, by file name."""
+    cedar = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
+    rules = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
+    return cedar, rules
 
 
 def find(start: Path) -> Workspace:

@@ -31,6 +31,36 @@ def test_a_table_says_which_expectations_are_met() -> None:
     assert results[4].expected.name == "wrong decision"
 
 
+def test_rows_are_cases_under_their_columns() -> None:
+    table = """cases:
+  - [name, action, effect, expect, rule]
+  - [reads, files.read, read, ALLOW, ok]
+  - [reads anything, files.read, "", ALLOW, ""]
+  - {name: in between, action: files.read, expect: ALLOW}
+  - [name, expect, action, needs, effect]
+  - [writes, STEP_UP, files.write, 2, write]
+"""
+    results = run_cases(short(POLICIES), table)
+    assert [(found.passed, found.line) for found in results] == [(True, 3), (True, 4), (True, 5), (True, 7)]
+    assert [found.expected.needs for found in results] == [0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("[a, files.read, ALLOW]", 2), ("[name, expect, expect]", 2), ("[]", 2),
+        ("[name, action, expect]\n  - [a, files.read, ALLOW, ok]", 3), ("[name, action]\n  - [a, files.read]", 3),
+        ("[name, action, expect]\n  - [a, files.read, [ALLOW]]", 3), ("[name, [action], expect]\n  - [a, files.read, ALLOW]", 3),
+        ("[name, action, expect]\n  - [a, files.read, no]", 3), ("[name, action, expect]\n  - [a, files.read, ]", 3),
+        ("[name, action, expect, true]\n  - [a, files.read, ALLOW, 1]", 3), ("files.read", 2),
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_read_is_refused_with_its_line(rows: str, line: int) -> None:
+    with pytest.raises(PolicyFileError) as caught:
+        run_cases(short(POLICIES), f"cases:\n  - {rows}\n", file="t.yaml")
+    assert (caught.value.file, caught.value.line) == ("t.yaml", line)
+
+
 @pytest.mark.parametrize(
     ("case", "word"),
     [

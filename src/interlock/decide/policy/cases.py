@@ -3,6 +3,7 @@
 A file holds a list ``cases``; each case has a ``name``, what it expects (``expect``: ALLOW, MODIFY, STEP_UP or
 DENY, and where it matters ``needs``, a number of persons, and ``rule``, one of the answer's), and fields of
 ``PolicyRequest``.  A field that is not written has its value in ``QUIET``, so that a case shows what it is about.
+Cases may stand as rows: a list that begins with ``name`` names the columns, and each list after it is a case.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from interlock.decide.policy.engine import PolicySet
 from interlock.decide.policy.request import PolicyAnswer, PolicyRequest
-from interlock.decide.policy.source import Plain, PolicyFileError, yaml_items
+from interlock.decide.policy.source import Plain, PolicyFileError, yaml_table
 
 QUIET: Mapping[str, Plain] = {
     "principal": "tester", "effect": "read", "reversibility": "pure", "privileged": False, "external": False,
@@ -48,7 +49,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_cases(policies: PolicySet, text: str, *, file: str = "cases.yaml") -> list[CaseResult]:
     """Run a table; raises ``PolicyFileError`` for one that cannot be read or names a rule that is not there."""
-    return [_run(policies, file, case, lines[""]) for case, lines in yaml_items(file, text, "cases")]
+    return [_run(policies, file, case, lines[""]) for case, lines in yaml_table(file, text, "cases")]
 
 
 def _run(policies: PolicySet, file: str, case: Mapping[str, Plain], line: int) -> CaseResult:

@@ -64,6 +64,32 @@ def cedar_statements(file: str, text: str) -> Iterator[Statement]:
 
 def yaml_items(file: str, text: str, key: str) -> list[Entry]:
     """The entries of the one list ``key`` of a YAML document, each with the lines of its keys (``""``: its own)."""
+    return [_entry(file, node) for node in _nodes(file, text, key)]
+
+
+def yaml_table(file: str, text: str, key: str) -> list[Entry]:
+    """As ``yaml_items``, where an entry may be a row of cells; a row that begins with ``name`` names the columns of
+    those after it, and an empty text is a cell that says nothing."""
+    columns: list[Plain] = []
+    found: list[Entry] = []
+    for node in _nodes(file, text, key):
+        if not isinstance(node, yaml.SequenceNode):
+            found.append(_entry(file, node))
+            continue
+        line, cells = node.start_mark.line, [_plain(file, cell) for cell in node.value]
+        if cells[:1] == ["name"]:
+            columns = cells
+            if len({str(cell) for cell in cells}) != len(cells):
+                _refuse(file, line, "two columns of one name")
+        elif len(cells) != len(columns):
+            _refuse(file, line, f"a row of {len(cells)} cells below {len(columns)} columns")
+        else:
+            row = {str(name): cell for name, cell in zip(columns, cells, strict=True) if cell != ""}
+            found.append((row, {"": line + 1}))
+    return found
+
+
+def _nodes(file: str, text: str, key: str) -> list[yaml.Node]:
     try:
         root = _Loader(_bounded(file, text)).get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -74,7 +100,8 @@ def yaml_items(file: str, text: str, key: str) -> list[Entry]:
     entries: yaml.Node = root.value[0][1]
     if not isinstance(entries, yaml.SequenceNode) or not entries.value:
         _refuse(file, entries.start_mark.line, f"{key!r} holds no list, or an empty one")
-    return [_entry(file, entry) for entry in entries.value]
+    found: list[yaml.Node] = entries.value
+    return found
 
 
 class _Loader(yaml.SafeLoader):

@@ -94,6 +94,11 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
     )
 
 
+def steps_of(plan: Plan, evidence: Evidence, asked: set[str]) -> tuple[view.StepView, ...]:
+    """Each step as the card shows it; ``asked`` are the steps that a decision was about."""
+    return tuple(_step(item, asked, plan, evidence) for item in _seen(plan, evidence))
+
+
 def previews_of(row: PlanRow) -> tuple[view.Effect, ...]:
     """The previews as they were probed and will be signed."""
     if not row.previews:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inbox": ("inbox:inbox", "Show the plans that wait for a person."),
     "approve": ("inbox:approve", "Approve a plan once, with your own key."),
     "deny": ("inbox:deny", "Deny a plan, with your own key."),
+    "explain": ("explain:explain", "Say why a decision was as it was, and what would be allowed."),
     "execute": ("life:execute", "Run an approved plan."),
     "halt": ("life:halt", "Stop a running plan, or all, before the next step."),
     "revoke": ("life:revoke", "Take a plan's approval back."),

@@ -40,6 +40,24 @@ CONCERNS = {
     "actions.unknown_argument": "a destination names an argument that it does not have",
 }
 
+GATE_STEPS = (
+    "parse strictly", "structure", "manifests and arguments", "scope", "floor", "evidence", "policy, flow and budget",
+    "reservation", "a person", "sealing",
+)  # fmt: skip
+CHANGES = {
+    "person": "where a person is there and approves",
+    "wait": "after waiting until the rate is free",
+    "argument": "without the argument {field} of {step}",
+    "form": "with {step} in the declared form {field}",
+    "path": "with another {field} in {step}: {value}",
+    "scope": "with another {field} in {step}: {value}",
+    "value": "where the principal, and not the planner, supplies {field} of {step}",
+    "load": "after the group {field} of {step} was loaded",
+    "budget": "with a budget of which nothing was used",
+    "unobserved": "in a plan made before its planner had received anything",
+    "step": "without {step}",
+}
+
 _MEANINGS = {
     "approval.denied": "a person denied it",
     "budget.": "the task's budget or a rate is used up",

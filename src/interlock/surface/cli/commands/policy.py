@@ -13,6 +13,7 @@ from interlock.artifact.errors import StateError
 from interlock.decide.policy import CaseResult, PolicyRequest, PolicySet, compile_policies, run_cases
 from interlock.decide.policy.cases import QUIET
 from interlock.harness.core import Core
+from interlock.surface.cli.commands.policy_trial import observed, replayed, starting
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import table
@@ -30,6 +31,10 @@ def policy() -> None:
     """Check, test, prove and explain the policy."""
 
 
+for _command in (observed, replayed, starting):
+    policy.add_command(_command)
+
+
 @policy.command()
 @click.option("--cedar", metavar="FILE", help="Show what one file of policy/ compiles to.")
 def check(cedar: str | None) -> None:
@@ -37,12 +42,16 @@ def check(cedar: str | None) -> None:
     with reading() as core:
         found, text = core.policy, core.policy.compiled_text(cedar) if cedar else ""
         rules = [{"id": name, **_origin(found, name)} for name in found.ids]
+        trial = core.on_trial
+        tried = [{"id": name, **_origin(trial, name)} for name in trial.ids if name not in found.ids] if trial else []
     if cedar:
         console().data({"file": cedar, "cedar": text}, visible(text, lines=True) or f"no rules in {visible(cedar)}")
         return
-    rows = [(one["id"], f"{one['file']}:{one['line']}", one["owner"], one["why"]) for one in rules]
+    rows = [(one["id"], f"{one['file']}:{one['line']}", one["owner"], one["why"]) for one in [*rules, *tried]]
     text = f"{table(('RULE', 'WHERE', 'OWNER', 'WHY'), rows)}\n\n{len(rules)} rules, sha256:{found.digest}"
-    console().data({"digest": found.digest, "rules": rules}, text)
+    if tried:
+        text += f"\n{len(tried)} on trial: recorded, and without effect"
+    console().data({"digest": found.digest, "rules": rules, "observed": tried}, text)
     if not rules:
         console().warn("no rule: everything is denied")
 
@@ -74,9 +83,10 @@ def test(files: tuple[Path, ...]) -> int:
 def explain(what: str) -> None:
     """Where a rule stands and what it says; or, of a plan, why it was decided as it was."""
     with reading() as core:
-        if what in core.policy.ids:
-            console().data({"rule": what, **_origin(core.policy, what)}, _rule_text(what, core.policy))
-            return
+        for known in (core.policy, core.on_trial):
+            if known is not None and what in known.ids:
+                console().data({"rule": what, **_origin(known, what)}, _rule_text(what, known))
+                return
         _explain_plan(core, what)
 
 

@@ -19,6 +19,7 @@ from interlock.harness.workspace import FILE_NAME, Workspace, approver_folder, l
 from interlock.surface.cli.console import console
 from interlock.surface.cli.opening import identifier, login
 from interlock.surface.cli.root import Leaf
+from interlock.surface.cli.starters import NAMES, starter
 from interlock.surface.cli.visible import visible
 
 _TEMPLATES = resources.files("interlock.surface.cli").joinpath("templates")
@@ -27,7 +28,10 @@ _TEMPLATES = resources.files("interlock.surface.cli").joinpath("templates")
 @click.command(cls=Leaf)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", metavar="NAME", help="Who asks and approves here; default: who is logged in.")
-def init(folder: Path, name: str | None) -> int:
+@click.option(
+    "--starter", "starters", multiple=True, type=click.Choice(NAMES), help="Add rules for a kind of agent; repeatable."
+)
+def init(folder: Path, name: str | None, starters: tuple[str, ...]) -> int:
     """Make a workspace in DIR (default: here): interlock.toml, policy/, keys, and your own signing key.
 
     Nothing that exists is changed, so it can be run again at any time.
@@ -42,6 +46,9 @@ def init(folder: Path, name: str | None) -> int:
         for path, text in _policy(folder):
             if _write(path, text):
                 done.append(str(path.relative_to(folder)))
+    for path, text in (file for one in starters for file in starter(one).files(folder)):
+        if _write(path, text):
+            done.append(str(path.relative_to(folder)))
     key, new, proved = _enrol(workspace, identifier(name or workspace.configuration.principal.name))
     if new:
         done.append(f"the signing key of {key.owner}")
