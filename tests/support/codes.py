@@ -46,7 +46,24 @@ PUT_TOGETHER = {
 }
 # In the analyst, a dotted string is a code only of these families; the rest are names of Python's modules and of hosts.
 _ANALYST = frozenset(
-    "analysis analyst data email instruction json path personal python secret shape shell sql text url windows".split()
+    [
+        "analysis",
+        "analyst",
+        "data",
+        "email",
+        "instruction",
+        "json",
+        "path",
+        "personal",
+        "python",
+        "secret",
+        "shape",
+        "shell",
+        "sql",
+        "text",
+        "url",
+        "windows",
+    ]
 )
 _NAMES = ("arguments.", "rollback.", "context.")  # fields of a proposal and of a request, not codes
 
