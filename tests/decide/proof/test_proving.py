@@ -9,7 +9,7 @@ import pytest
 from interlock.artifact.errors import IntegrityError
 from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicyFileError, compile_policies
-from interlock.decide.proof import floor, languages, proving, solver, translate
+from interlock.decide.proof import floor, languages, proving, shapes, solver, translate
 from interlock.decide.proof.formula import Flag, both, negate
 from interlock.decide.proof.invariants import Violation
 
@@ -147,8 +147,8 @@ def test_a_kind_of_rule_that_nobody_translated_is_refused() -> None:
     policies = compile_policies({}, {"r.yaml": BASELINE}, home=HOME, root=ROOT)
     import msgspec
 
-    policies._rules = {"x": msgspec.structs.replace(policies.rules[0], effect="modify")}  # type: ignore[arg-type]
-    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: r\.yaml:5.*'modify'"):
+    policies._rules = {"x": msgspec.structs.replace(policies.rules[0], effect="wonder")}  # type: ignore[arg-type]
+    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: r\.yaml:5.*'wonder'"):
         translate.encode(policies)
 
 
@@ -240,6 +240,6 @@ def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPat
         solver.Finder().find(Flag("open"))
     atom = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=True)
     barred = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=False)
-    monkeypatch.setattr(solver, "CHOICES_OF_TEXTS", 1)
+    monkeypatch.setattr(solver, "CHOICES_OF_ELEMENTS", 1)
     with pytest.raises(languages.GaveUp):
-        solver._destination(atom, True, [atom], [barred])
+        solver._element(atom, True, [atom], [barred], shapes.OF_LIST["destinations"])
