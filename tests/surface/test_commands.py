@@ -183,9 +183,9 @@ def test_a_person_with_a_key_says_what_became_of_an_inverse(place: Place, tmp_pa
     odd = manifest("note.odd", "add", inverse={"action": "note.fail@1", "arguments": same})
     toml, line = place.folder / "interlock.toml", make_package(tmp_path, odd)
     toml.write_text(toml.read_text().replace("packages = []", line).replace('["files"]', '["files", "tests"]'))
-    for path in (place.folder / "policy").glob("*.yaml"):
+    for path in (place.folder / "policy").rglob("*.yaml"):
         path.unlink()
-    (place.folder / "policy" / "rules.yaml").write_text('rules:\n  - allow: "*"\n    id: all\n')
+    place.write("policy/rules.yaml", "rules:\n  - {allow: note.*, id: notes}\n  - {deny: '*', external: true, id: out}\n")
     file = place.plan(("note.odd@1", {"path": str(place.folder / "notes.txt"), "text": "b"}))
     said = place("run", "note it", "--plan", file, "--group", "tests", "--json")
     plan = str(said.json["plans"][0]["plan"])  # type: ignore[index]

@@ -42,6 +42,7 @@ def test_formulas_and_engine_agree(found: PolicySet, asked: list[Situation]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=2000, deadline=None, suppress_health_check=_QUIET)
 @given(policies(), st.lists(situations(), min_size=6, max_size=6))
 def test_formulas_and_engine_agree_on_many(found: PolicySet, asked: list[Situation]) -> None:
