@@ -10,7 +10,7 @@ from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet
 from interlock.decide.proof import facts, formula, translate
 from interlock.decide.proof.floor import Gate, contradictory, decided, level_of
-from interlock.decide.proof.formula import AtMost, Formula, Holds, both, either, holds
+from interlock.decide.proof.formula import AtMost, Formula, Holds, Reaches, both, either, holds
 from interlock.decide.proof.languages import Language, Part, Piece
 from interlock.decide.proof.situation import Situation, values
 from interlock.decide.proof.translate import DENIED, encode
@@ -94,6 +94,14 @@ MUTANTS: dict[str, tuple[object, str, object, str, dict[str, object]]] = {
     ),
     "an entity of any name": (
         translate, "exactly", lambda text: Language((text, Piece.ANY)), READ.format('principal == Principal::"a"'), {"principal": "ab"},
+    ),
+    "a form that is in force is wanted": (
+        translate, "Holds", lambda name, element: Holds(name, element.upper()),
+        READ.format("true") + '@id("m") @with("aside") forbid (principal, action, resource);', {"formed": ("aside",)},
+    ),
+    "one signal is every signal": (
+        facts, "Reaches", lambda name, languages, *, every: Reaches(name, languages, every=name == "signals" or every),
+        READ.format('context.matched.contains("signals a.*")'), {"signals": ("a.b", "c.d")},
     ),
     "confirmations are not counted": (
         translate, "AtMost", lambda name, bound: AtMost(name, bound + (name == "approvals")),

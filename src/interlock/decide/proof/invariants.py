@@ -173,8 +173,14 @@ def _stricter(name: str, sentence: str, pairs: Sequence[tuple[Fixed, Fixed]], ga
 
 
 def _looser(before: Fixed, after: Fixed, gate: Gate) -> Formula:
-    """Of a manifest that a catalogue admits, some level is reached with ``before`` and not with ``after``."""
-    found = (both(fixed(gate.at_least(one), before), negate(fixed(gate.at_least(one), after))) for one in gate.levels)
+    """Of a manifest that a catalogue admits, some level is reached with ``before`` and not with ``after``.
+
+    Of what is denied and of what is modified nothing runs as it was proposed: here the two are one level.
+    """
+    levels = {min(level, MODIFIED) for level in gate.levels}
+    found = (
+        both(fixed(gate.at_least(one), before), negate(fixed(gate.at_least(one), after))) for one in sorted(levels)
+    )
     return both(negate(fixed(contradictory(), before)), either(*found))
 
 
