@@ -45,6 +45,8 @@ TO = (
     "eve@evil.example",
 )
 SCOPES = ({}, {"project": "web"}, {"project": "app"}, {"project": "web", "tenant": "t1"}, {"tenant": "t2"})
+SIGNALS = ("shell.reverse", "shell.quoted", "credential.read", "sql.a.b")
+FORMS = ("aside", "single")
 EFFECTS = tuple(effect.value for effect in Effect)
 
 _some = lambda values: st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True)  # noqa: E731
@@ -52,7 +54,7 @@ _CONDITIONS = {
     "effect": _some(EFFECTS), "access": _some(EFFECTS), "reversibility": _some([one.value for one in Reversibility]),
     "data": st.sampled_from([one.value for one in Confidentiality]), "cost": st.integers(0, 3), "environment": _some(("dev", "prod")),
     "principal": _some(("ann", "role:lead")), "scope": st.sampled_from([{"project": "web"}, {"project": ["web", "app"], "tenant": "t1"}]),
-    "destination": _some(DESTINATIONS), **{name: st.booleans() for name in ("external", "privileged", "broad", "untrusted", "tainted", "unattended")},
+    "destination": _some(DESTINATIONS), "signal": _some(("*", "shell.*", "shell.reverse", "*.read", "sh*.r*", "sql.*")), **{name: st.booleans() for name in ("external", "privileged", "broad", "untrusted", "tainted", "unattended")},
 }  # fmt: skip
 _RESOURCES = {"path": _some(PATHS), "host": _some(HOSTS), "resource": _some(("vm:*", "vm:main", "db:p*d"))}
 
@@ -60,7 +62,9 @@ _RESOURCES = {"path": _some(PATHS), "host": _some(HOSTS), "resource": _some(("vm
 @st.composite
 def rules(draw: st.DrawFn) -> dict[str, object]:
     """One short rule."""
-    rule: dict[str, object] = {draw(st.sampled_from(("deny", "verify", "allow", "allow"))): draw(_some(GLOBS))}
+    rule: dict[str, object] = {
+        draw(st.sampled_from(("deny", "verify", "modify", "allow", "allow"))): draw(_some(GLOBS))
+    }
     for name in draw(st.lists(st.sampled_from(sorted(_CONDITIONS)), max_size=2, unique=True)):
         rule[name] = draw(_CONDITIONS[name])
     if draw(st.booleans()):
@@ -68,6 +72,10 @@ def rules(draw: st.DrawFn) -> dict[str, object]:
         rule[name] = draw(_RESOURCES[name])
     if "verify" in rule and draw(st.booleans()):
         rule |= draw(st.sampled_from(({"tier": 1}, {"tier": 2}, {"approvals": 2}, {"approvals": 3})))
+    if "allow" in rule:
+        rule.pop("signal", None)
+    if "modify" in rule:
+        rule["with"] = draw(st.sampled_from(FORMS))
     return rule
 
 
@@ -77,7 +85,8 @@ _TESTS = st.sampled_from((
     "context.port == 443", "context.port != 0", 'context.roles.containsAll(["lead","ops"])', 'context.scope.contains("tenant")',
     'context.destinations.contains("ann@corp.example")', 'context.destinations.containsAll(["ann@corp.example", "bob@corp.example"])',
     'context.matched.containsAll(["path ~/**", "touches path **/*.pem"])', 'context.matched.contains("destinations *@corp.example ann*")',
-    'context.matched.contains("touches destinations *@corp.example")', '["read","delete"].contains(context.access)', 'principal == Principal::"ann"',
+    'context.matched.contains("touches destinations *@corp.example")', 'context.matched.contains("signals shell.* *.read")',
+    'context.signals.contains("sql.a.b")', 'context.signals.containsAll(["shell.reverse", "credential.read"])', '["read","delete"].contains(context.access)', 'principal == Principal::"ann"',
     'resource == Resource::"vm:main"', 'resource == Resource::"file:/a/b/c"', 'action in [Action::"read", Action::"send"]', "context has host",
     'context.group like ""', "context.open == false", 'context.environment in ["x"]'.replace(" in ", " != ").replace('["x"]', '"dev"'),
     'context.kind == "file"', "[1, 2].contains(context.data)", '"read" == context.access',
@@ -92,7 +101,7 @@ _EXPRESSIONS = st.recursive(
 )  # fmt: skip
 _CEDAR = st.builds(
     "{} {} when {{ {} }} unless {{ {} }};".format,
-    st.sampled_from(("permit", "forbid", '@effect("confirm") forbid', '@approvals("2") forbid')),
+    st.sampled_from(("permit", "forbid", '@effect("confirm") forbid', '@approvals("2") forbid', '@with("aside") forbid')),
     st.sampled_from((
         "(principal, action, resource)", '(principal == Principal::"ann", action, resource)', '(principal, action == Action::"read", resource)',
         '(principal, action in [Action::"read", Action::"write"], resource == Resource::"vm:main")', '(principal in Principal::"ann", action, resource)',
@@ -134,7 +143,7 @@ def situations(draw: st.DrawFn) -> Situation:
         broad=draw(flag), kind=kind, resource=draw(st.sampled_from(names)), access=draw(st.sampled_from(Effect)), open=draw(st.sampled_from((False, False, True))),
         recursive=draw(flag), destinations=tuple(draw(st.lists(st.sampled_from(TO), max_size=3))), confidentiality=draw(st.sampled_from(Confidentiality)),
         untrusted=draw(flag), tainted=draw(flag), environment=draw(st.sampled_from(("", "dev", "prod"))), cost=draw(st.integers(0, 4)),
-        approvals=draw(st.integers(0, 3)), unattended=draw(flag),
+        approvals=draw(st.integers(0, 3)), unattended=draw(flag), signals=tuple(draw(st.lists(st.sampled_from(SIGNALS), max_size=2, unique=True))), formed=tuple(draw(st.lists(st.sampled_from(FORMS), max_size=2, unique=True))),
     )  # fmt: skip
     request = msgspec.structs.replace(request, access=request.effect) if kind == "none" else request
     assert objection(request) is None

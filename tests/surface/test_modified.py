@@ -22,8 +22,6 @@ RULES = """rules:
 @pytest.fixture
 def place(place: Place) -> Place:
     place.write("policy/aside.yaml", RULES)
-    settings = place.folder / "interlock.toml"  # What modifies is not translated into a proof yet.
-    settings.write_text(settings.read_text().replace('proof = "required"', 'proof = "off"'))
     place.write("notes.txt", "kept\n")
     place.plan(("files.delete@1", {"path": "notes.txt"}))
     return place

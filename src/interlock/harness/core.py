@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,7 +46,10 @@ def system_clock() -> int:
 
 @dataclass(slots=False, kw_only=True)
 class Core:
-    """What the parts of the harness share; ``unsafe`` names every bypass that is in force."""
+    """What the parts of the harness share; ``unsafe`` names every bypass that is in force.
+
+    Where there is a ``prover``, a policy that has changed is proved before it decides; without one it is refused.
+    """
 
     workspace: Workspace
     clock: Clock = system_clock
@@ -57,6 +60,7 @@ class Core:
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
     contexts: Contexts = field(init=False)
+    prover: Callable[[], None] | None = field(init=False, default=None)
     _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
     _trial_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
 
@@ -104,7 +108,7 @@ class Core:
         if self.workspace.configuration.policy.proof == "required":
             from interlock.harness.proofs import certified  # It needs this class.
 
-            certified(self)
+            (self.prover or partial(certified, self))()
 
     @cached_property
     def on_trial(self) -> PolicySet | None:

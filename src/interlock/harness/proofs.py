@@ -1,4 +1,4 @@
-"""Certificates of policies: made by ``interlock policy prove``, demanded before a policy decides.
+"""Certificates of policies: demanded before a policy decides, made where one is missing or by ``policy prove``.
 
 Must never: sign what was not proved now, in this process, of exactly these files.  The entry in the ledger is durable
 before the certificate can be used.  Receipts and approvals name the policy's digest, the certificate's subject.
@@ -6,6 +6,8 @@ before the certificate can be used.  Receipts and approvals name the policy's di
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Callable
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from interlock.artifact import codec
 from interlock.artifact.certificate import Certificate
 from interlock.artifact.errors import ConfigurationError, InterlockError
 from interlock.artifact.signing import sign, verify
+from interlock.decide.policy import PolicyFileError
 from interlock.decide.proof import REVISION
 from interlock.harness.core import Core, bytes_digest
 from interlock.harness.keys import replace_file
@@ -22,15 +25,60 @@ if TYPE_CHECKING:
 
 FILE_NAME = "policy-certificate.json"
 _HINT = "run: interlock policy prove"
+_SAID = {"refuted": "is refuted", "gave-up": "was not decided within the bounds"}
 
 
-def prove(core: Core) -> list[Result]:
-    """Prove the policy as it stands now; where all holds, sign, record and store the certificate."""
+class Prover:
+    """Demands the certificate for whoever decides; what has none is proved first, once, whoever else is at it.
+
+    What came of it is remembered until something changes, since proposals may come often.  With ``looking`` nothing is
+    written: what is proved then counts for this process alone.
+    """
+
+    def __init__(self, core: Core, told: Callable[[str], None], *, looking: bool = False) -> None:
+        self._core = core
+        self._told = told
+        self._looking = looking
+        self._known: tuple[object, str] | None = None
+
+    def __call__(self) -> None:
+        """Raise ``ConfigurationError`` where the policy as it stands has no certificate and cannot be proved."""
+        if _has_certificate(self._core):
+            return
+        now = _standing(self._core)
+        if self._known is None or self._known[0] != now:
+            self._known = now, self._refusal() if self._looking else self._alone()
+        if self._known[1]:
+            raise ConfigurationError("policy.unproved", self._known[1], hint=_HINT)
+
+    def _alone(self) -> str:
+        with (self._core.workspace.state / f"{FILE_NAME}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return "" if _has_certificate(self._core) else self._refusal()
+
+    def _refusal(self) -> str:
+        """Prove; why there is no certificate, or nothing."""
+        try:
+            results = prove(self._core, keep=not self._looking)
+        except PolicyFileError as error:
+            if error.code != "policy.untranslated":
+                raise
+            return error.message
+        failed = [f"{one.name} {_SAID[one.outcome]}" for one in results if one.outcome != "proved"]
+        if failed:
+            return f"the policy is not used: {', '.join(failed)}"
+        kept = "nothing stored" if self._looking else "certificate stored"
+        self._told(f"the policy has changed: {len(results)} invariants proved, {kept}")
+        return ""
+
+
+def prove(core: Core, *, keep: bool = True) -> list[Result]:
+    """Prove the policy as it stands now; where all holds, sign, record and ``keep`` the certificate."""
     from interlock.decide.proof import proving  # With a solver behind it.
 
     invariants = core.workspace.invariant_texts()
     results = proving.prove(core.policy, core.site, invariants)
-    if all(one.outcome == "proved" for one in results):
+    if keep and all(one.outcome == "proved" for one in results):
         certificate = Certificate(
             policy=core.policy.digest,
             site=site_digest(core),
@@ -59,8 +107,7 @@ def certified(core: Core) -> Certificate:
         raise ConfigurationError(
             "policy.certificate", f"the certificate does not verify: {error.code}", hint=_HINT
         ) from None
-    now = (core.policy.digest, site_digest(core), _digests(core.workspace.invariant_texts()), REVISION)
-    if (found.policy, found.site, dict(found.invariants), found.revision) != now:
+    if (found.policy, found.site, dict(found.invariants), found.revision) != _standing(core):
         text = "policy, invariants, protected resources or the prover have changed since they were proved"
         raise ConfigurationError("policy.unproved", text, hint=_HINT)
     return found
@@ -69,6 +116,21 @@ def certified(core: Core) -> Certificate:
 def site_digest(core: Core) -> str:
     """A digest of what the floor holds against every request: own and protected resources."""
     return codec.digest((core.site.own, core.site.protected))
+
+
+def _has_certificate(core: Core) -> bool:
+    try:
+        certified(core)
+    except ConfigurationError as error:
+        if error.code != "policy.unproved":
+            raise
+        return False
+    return True
+
+
+def _standing(core: Core) -> tuple[str, str, dict[str, str], int]:
+    """What a certificate speaks of, as it is now."""
+    return core.policy.digest, site_digest(core), _digests(core.workspace.invariant_texts()), REVISION
 
 
 def _digests(texts: dict[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import re
 import secrets
 import signal
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,7 @@ from interlock.harness.execution import Execution
 from interlock.harness.facts import facts
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
+from interlock.harness.proofs import Prover
 from interlock.harness.proposals import Decided, Proposals, revoke
 from interlock.harness.rows import PlanRow
 from interlock.harness.running import OnProgress, Progress, repeatable
@@ -58,6 +59,10 @@ def _quiet(progress: Progress) -> None:
     del progress
 
 
+def _unheard(text: str) -> None:
+    del text
+
+
 def _nobody(question: str) -> str | None:
     del question
     return None
@@ -67,7 +72,7 @@ class Harness:
     """One workspace, opened; a context manager that ends its children.
 
     Another ``stepper`` than the one that confines each step in a process is for evaluations on simulated tools alone;
-    it is named in every receipt.
+    it is named in every receipt.  ``told`` hears that a policy which had changed was proved.
     """
 
     def __init__(
@@ -78,10 +83,12 @@ class Harness:
         unsafe_reduced: bool = False,
         clock: Clock = system_clock,
         stepper: type[Stepper] = Stepper,
+        told: Callable[[str], None] = _unheard,
     ) -> None:
         bypasses = {"UnsafeReducedSandbox": unsafe_reduced, "UnsafeSteps": stepper is not Stepper}
         unsafe = tuple(name for name, taken in bypasses.items() if taken)
         self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
+        self.core.prover = Prover(self.core, told)
         for name in unsafe:
             self.core.record("unsafe", "", name, b"", code=name)
         config = workspace.configuration

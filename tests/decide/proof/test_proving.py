@@ -9,7 +9,7 @@ import pytest
 from interlock.artifact.errors import IntegrityError
 from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicyFileError, compile_policies
-from interlock.decide.proof import floor, languages, proving, solver, translate
+from interlock.decide.proof import floor, languages, proving, shapes, solver, translate
 from interlock.decide.proof.formula import Flag, both, negate
 from interlock.decide.proof.invariants import Violation
 
@@ -77,6 +77,26 @@ def test_a_rule_that_is_not_monotone_is_refuted(cedar: str, name: str) -> None:
     assert name in refuted(cedar=cedar)
 
 
+MODIFY = BASELINE + "\n  - {modify: files.*, with: aside, id: change}\n"
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("path: /a/**", set()),
+        ("data: private, cost: 3, unattended: true", set()),
+        ("untrusted: true, external: true", set()),
+        ("untrusted: false", {"monotone-integrity"}),
+        ("unattended: false", {"unattended-strict"}),
+        ("broad: false", {"unknown-strict"}),
+    ],
+)
+def test_what_is_changed_where_it_is_riskier_keeps_the_invariants(condition: str, names: set[str]) -> None:
+    found = refuted(MODIFY.replace("id: change", f"id: change, {condition}"))
+    assert set(found) == names
+    assert all(verdicts.startswith("MODIFY ") for verdicts in found.values())
+
+
 @pytest.mark.parametrize("name", ["floor_asks", "own", "protected"])
 def test_a_floor_with_a_hole_is_refuted_and_the_real_floor_objects(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The formula's hole is found at once: the counterexample does not replay."""
@@ -90,14 +110,18 @@ def test_a_floor_with_a_hole_is_refuted_and_the_real_floor_objects(monkeypatch: 
     [
         ("never: {verdict: ALLOW, when: {action: files.*, access: read}}", {"ALLOW"}),
         ("never: {verdict: [ALLOW, STEP_UP], when: {action: mail.send, environment: prod}}", {"ALLOW", "STEP_UP"}),
-        ("always: {verdict: DENY, when: {destination: '*@evil.example'}}", {"ALLOW", "STEP_UP"}),
-        ("always: {verdict: ALLOW, when: {principal: role:lead, scope: {tenant: t1}}}", {"STEP_UP", "DENY"}),
-        ("always: {verdict: [ALLOW, DENY], when: {host: '*.example.org:443'}}", {"STEP_UP"}),
+        ("always: {verdict: DENY, when: {destination: '*@evil.example'}}", {"ALLOW", "STEP_UP", "MODIFY"}),
+        ("always: {verdict: ALLOW, when: {principal: role:lead, scope: {tenant: t1}}}", {"STEP_UP", "MODIFY", "DENY"}),
+        ("always: {verdict: [ALLOW, DENY], when: {host: '*.example.org:443'}}", {"STEP_UP", "MODIFY"}),
         ("never: {verdict: DENY}", {"DENY"}),
+        ("never: {verdict: MODIFY}", {"MODIFY"}),
+        ("always: {verdict: [STEP_UP, MODIFY, DENY], when: {action: files.delete}}", {"ALLOW"}),
+        ("always: {verdict: [ALLOW, DENY], when: {signal: shape.*}}", {"STEP_UP", "MODIFY"}),
+        ("never: {verdict: ALLOW, when: {signal: [nothing.*, '*.seen']}}", {"ALLOW"}),
     ],
 )  # fmt: skip
 def test_an_operators_own_invariant_is_refuted_with_a_request(invariant: str, verdicts: set[str]) -> None:
-    found = refuted(invariants=f"invariants:\n  - id: mine\n    {invariant}\n")
+    found = refuted(MODIFY, invariants=f"invariants:\n  - id: mine\n    {invariant}\n")
     assert set(found) == {"mine"}
     assert found["mine"].split()[0] in verdicts
 
@@ -147,8 +171,8 @@ def test_a_kind_of_rule_that_nobody_translated_is_refused() -> None:
     policies = compile_policies({}, {"r.yaml": BASELINE}, home=HOME, root=ROOT)
     import msgspec
 
-    policies._rules = {"x": msgspec.structs.replace(policies.rules[0], effect="modify")}  # type: ignore[arg-type]
-    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: r\.yaml:5.*'modify'"):
+    policies._rules = {"x": msgspec.structs.replace(policies.rules[0], effect="wonder")}  # type: ignore[arg-type]
+    with pytest.raises(PolicyFileError, match=r"policy\.untranslated: r\.yaml:5.*'wonder'"):
         translate.encode(policies)
 
 
@@ -172,6 +196,8 @@ def test_a_counterexample_that_does_not_replay_is_an_error() -> None:
             proving._replayed(wrong, solver.Finder().find(True), policies, SITE)  # type: ignore[arg-type]
 
 
+VERIFY = "  - {verify: files.read, id: v}\n"
+CHANGE = "  - {modify: files.read, with: aside, id: c}\n"
 ALLOW = "rules:\n  - allow: files.*\n    path: ./**\n    id: a\n"
 
 
@@ -185,6 +211,13 @@ ALLOW = "rules:\n  - allow: files.*\n    path: ./**\n    id: a\n"
         (ALLOW + "  - deny: files.delete\n    id: d\n", ALLOW, ("DENY", "ALLOW")),
         (ALLOW + "  - verify: '*'\n    approvals: 3\n    id: v\n", ALLOW + "  - verify: '*'\n    approvals: 2\n    id: v\n",
          ("STEP_UP (3 persons)", "ALLOW")),
+        (ALLOW, ALLOW + CHANGE, None),
+        (ALLOW + VERIFY, ALLOW + VERIFY + CHANGE, ("DENY", "MODIFY")),  # Unattended.
+        (ALLOW + CHANGE, ALLOW + VERIFY, ("MODIFY", "ALLOW")),  # Somebody has confirmed it.
+        (ALLOW + CHANGE.replace("modify", "deny").replace("with: aside, ", ""), ALLOW + CHANGE, ("DENY", "MODIFY")),
+        (ALLOW + CHANGE, ALLOW + CHANGE.replace("aside", "single"), ("MODIFY", "ALLOW")),
+        (ALLOW + "  - {deny: files.read, signal: [a.b, c.*], id: s}\n", ALLOW + "  - {deny: files.read, signal: ['*.b', c.d], id: s}\n", ("DENY", "ALLOW")),
+        (ALLOW + "  - {deny: files.read, signal: a.b, id: s}\n", ALLOW + "  - {deny: files.read, signal: a.*, id: s}\n", None),
         (ALLOW.replace("path: ./**", "destination: '*@a.example'"), ALLOW.replace("path: ./**", "destination: ['*@a.example', '*@b.example']"),
          ("DENY", "ALLOW")),
         (ALLOW.replace("path: ./**", "destination: '*.example'"), ALLOW.replace("path: ./**", "destination: '*@a.example'"), None),
@@ -240,6 +273,6 @@ def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPat
         solver.Finder().find(Flag("open"))
     atom = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=True)
     barred = translate.Reaches("destinations", (languages.exactly("a"), languages.exactly("b")), every=False)
-    monkeypatch.setattr(solver, "CHOICES_OF_TEXTS", 1)
+    monkeypatch.setattr(solver, "CHOICES_OF_ELEMENTS", 1)
     with pytest.raises(languages.GaveUp):
-        solver._destination(atom, True, [atom], [barred])
+        solver._element(atom, True, [atom], [barred], shapes.OF_LIST["destinations"])

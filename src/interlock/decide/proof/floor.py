@@ -32,7 +32,7 @@ from interlock.decide.proof.facts import KNOWN_FILE, above, below, site_glob
 from interlock.decide.proof.formula import AtMost, Flag, Formula, Matches, OneOf, both, either, negate
 from interlock.decide.proof.languages import Language, Piece, exactly
 from interlock.decide.proof.situation import RANKS, Situation
-from interlock.decide.proof.translate import DENIED, Encoded
+from interlock.decide.proof.translate import DENIED, MODIFIED, Encoded
 
 _NOTHING = Matches("kind", exactly("none"))
 CHANGES = both(negate(_NOTHING), negate(OneOf("access", frozenset({"read"}))))
@@ -98,7 +98,7 @@ class Gate:
         self.encoded = encoded
         self.site = site
         self._asks = floor_asks()
-        self._denies = either(floor_denies(site), both(Flag("unattended"), self._asks))
+        self._denies = floor_denies(site)
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -107,9 +107,10 @@ class Gate:
 
     def at_least(self, level: int) -> Formula:
         """The verdict is at least as strict as ``level``."""
-        return (
-            either(self._denies, self.encoded.at_least(level), self._asks if level <= 1 else False) if level else True
-        )
+        if not level:
+            return True
+        alone = both(Flag("unattended"), self._asks, negate(self.encoded.changes) if level == DENIED else True)
+        return either(self._denies, self.encoded.at_least(level), alone, self._asks if level == 1 else False)
 
 
 def decided(situation: Situation, policies: PolicySet, site: Site) -> int:
@@ -120,12 +121,13 @@ def decided(situation: Situation, policies: PolicySet, site: Site) -> int:
     found = [*check_floor(view, evidence), *check_flow(view, before, evidence)]
     answer = policies.evaluate(request)
     levels = [level_of(answer.decision, answer.approvals), *(level_of(one.decision, 1) for one in found)]
-    return DENIED if request.unattended and max(levels) else max(levels)
+    return DENIED if request.unattended and 0 < max(levels) < MODIFIED else max(levels)
 
 
 def level_of(decision: Decision, approvals: int) -> int:
-    """A decision as a level: 0 ALLOW, 1 to 16 STEP_UP, 17 DENY."""
-    return {Decision.ALLOW: 0, Decision.STEP_UP: max(1, approvals)}.get(decision, DENIED)
+    """A decision as a level of ``Encoded.at_least``."""
+    known = {Decision.ALLOW: 0, Decision.STEP_UP: max(1, approvals), Decision.MODIFY: MODIFIED}
+    return known.get(decision, DENIED)
 
 
 def _view(situation: Situation) -> View:

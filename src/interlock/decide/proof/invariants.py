@@ -29,11 +29,14 @@ from interlock.decide.proof.formula import (
     negate,
 )
 from interlock.decide.proof.situation import RANKS
-from interlock.decide.proof.translate import DENIED, Places, condition
+from interlock.decide.proof.translate import DENIED, MODIFIED, Places, condition
 
-Answer: TypeAlias = Literal["ALLOW", "STEP_UP", "DENY"]
+Answer: TypeAlias = Literal["ALLOW", "MODIFY", "STEP_UP", "DENY"]
 Fixed: TypeAlias = Mapping[str, Field]
-ANSWERS: Mapping[Answer, range] = {"ALLOW": range(1), "STEP_UP": range(1, DENIED), "DENY": range(DENIED, DENIED + 1)}
+ANSWERS: Mapping[Answer, range] = {
+    "ALLOW": range(1), "STEP_UP": range(1, MODIFIED), "MODIFY": range(MODIFIED, DENIED), "DENY": range(DENIED, DENIED + 1)
+}  # fmt: skip
+ALL_BUT_DENY: tuple[Answer, ...] = ("ALLOW", "STEP_UP", "MODIFY")
 ALONE = AtMost("approvals", 0)
 
 
@@ -59,7 +62,7 @@ class Invariant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    verdict: Annotated[tuple[Answer, ...], msgspec.Meta(min_length=1, max_length=3)]
+    verdict: Annotated[tuple[Answer, ...], msgspec.Meta(min_length=1, max_length=4)]
     when: Mapping[str, object] = {}
 
 
@@ -90,13 +93,13 @@ def shipped(gate: Gate) -> list[Invariant]:
                "nothing of untrusted integrity chooses a destination, a command, a path or a recipient alone",
                both(ALONE, untrusted, Flag("authority"), ACTS), gate, "ALLOW"),
         _never("floor-protected", "protected resources and the harness's own files are never changed, whoever confirms",
-               changes, gate, "ALLOW", "STEP_UP"),
+               changes, gate, *ALL_BUT_DENY),
         _never("tenancy", "a value of one scope never reaches another, whoever confirms",
-               Flag("foreign"), gate, "ALLOW", "STEP_UP"),
+               Flag("foreign"), gate, *ALL_BUT_DENY),
         _never("forbid-wins", "where a denial matches, the verdict is DENY, whatever else matches",
-               gate.encoded.forbids, gate, "ALLOW", "STEP_UP"),
+               gate.encoded.forbids, gate, *ALL_BUT_DENY),
         _never("default-deny", "where no permission matches, the verdict is DENY",
-               negate(gate.encoded.permits), gate, "ALLOW", "STEP_UP"),
+               negate(gate.encoded.permits), gate, *ALL_BUT_DENY),
         _stricter("monotone-confidentiality", "data of a higher class is never decided less strictly", classes, gate),
         _stricter("monotone-integrity", "untrusted data and a tainted task are never decided less strictly",
                   [_flag("untrusted"), _flag("tainted")], gate),
@@ -170,8 +173,14 @@ def _stricter(name: str, sentence: str, pairs: Sequence[tuple[Fixed, Fixed]], ga
 
 
 def _looser(before: Fixed, after: Fixed, gate: Gate) -> Formula:
-    """Of a manifest that a catalogue admits, some level is reached with ``before`` and not with ``after``."""
-    found = (both(fixed(gate.at_least(one), before), negate(fixed(gate.at_least(one), after))) for one in gate.levels)
+    """Of a manifest that a catalogue admits, some level is reached with ``before`` and not with ``after``.
+
+    Of what is denied and of what is modified nothing runs as it was proposed: here the two are one level.
+    """
+    levels = {min(level, MODIFIED) for level in gate.levels}
+    found = (
+        both(fixed(gate.at_least(one), before), negate(fixed(gate.at_least(one), after))) for one in sorted(levels)
+    )
     return both(negate(fixed(contradictory(), before)), either(*found))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
+
+from interlock.artifact.analysis import Code
 from interlock.artifact.codec import hidden
 from interlock.decide.policy.request import canonical, one_destination
 from interlock.decide.proof.languages import Shape
@@ -39,6 +42,22 @@ def _endpoint(state: str, char: str) -> str | None:
     return "dash" if char == "-" and state in {"in", "dash"} else ended.get(char)
 
 
+def _signal(state: str, char: str) -> str | None:
+    if char == ".":
+        return f"{state}." if state in {"a", "a.a"} else None
+    if state.endswith("a"):
+        return state if re.fullmatch("[a-z0-9_]", char) else None
+    return f"{state}a" if re.fullmatch("[a-z]", char) else None
+
+
+def _code(text: str) -> bool:
+    try:
+        msgspec.convert(text, Code)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def _name(state: str, char: str) -> str | None:
     if char in "\n\t" or hidden(char) or (not state and char.isspace()):
         return None
@@ -52,8 +71,10 @@ def _of(kind: str) -> Callable[[str], bool]:
 WORD = Shape(("zq", "qz"), "z0", _word, bool, lambda text: bool(_IDENTIFIER.fullmatch(text)))
 FREE = Shape(("", "zq"), "z", _free, lambda _: True, lambda text: not hidden(text))
 NAME = Shape(("zq", "qz"), "z", _name, lambda state: state == "x", _of("other"))
-DESTINATION = Shape(("zq@zq.zq",), "z", _free, bool, one_destination)
-SIGNAL = Shape(("zq.zq",), "z", _free, bool, lambda text: bool(text) and not hidden(text))
+OF_LIST = {
+    "destinations": Shape(("zq@zq.zq",), "z", _free, bool, one_destination),
+    "signals": Shape(("zq.zq",), "z.", _signal, lambda state: state.endswith(".a"), _code),
+}
 OF_KIND = {
     "file": Shape(("/zq", "/zq/zq"), "/z", _path, lambda state: state in {"root", "name"}, _of("file")),
     "endpoint": Shape(("zq.zq:443",), "z.:4", _endpoint, lambda state: state.startswith(":0"), _of("endpoint")),

@@ -17,7 +17,8 @@ from interlock.decide.proof.formula import Field
 FLAGS = ("privileged", "external", "broad", "untrusted", "tainted", "unattended", "open", "recursive")
 NUMBERS = ("version", "cost", "approvals")
 TEXTS = ("principal", "action", "group", "kind", "resource", "environment")
-SETS = ("roles",)
+SETS = ("roles", "formed")
+LISTS = ("destinations", "signals")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "effect": tuple(effect.value for effect in Effect),
     "access": tuple(effect.value for effect in Effect),
@@ -49,7 +50,5 @@ def values(situation: Situation) -> dict[str, Field]:
     found |= {name: frozenset(getattr(request, name)) for name in SETS}
     found |= {name: getattr(situation, name) for name in BESIDES}
     scope = frozenset(text for key, value in request.scope.items() for text in (key, f"{key}={value}"))
-    return found | {
-        "scope": scope, "destinations": request.destinations, "signals": request.signals,
-        "data": request.confidentiality.rank, "accepts": situation.accepts.rank,
-    }  # fmt: skip
+    found |= {name: getattr(request, name) for name in LISTS}
+    return found | {"scope": scope, "data": request.confidentiality.rank, "accepts": situation.accepts.rank}

@@ -38,7 +38,7 @@ from interlock.decide.proof.situation import BESIDES, CHOICES, FLAGS, NUMBERS, R
 RESOURCES = 20_000_000  # of z3; the baseline's hardest invariant takes about a hundredth
 ROUNDS = 400
 _BOUNDS: Mapping[str, tuple[int, int]] = {"data": (0, 3), "accepts": (0, 3), "version": (1, MAX_INTEGER)}
-CHOICES_OF_TEXTS = 64
+CHOICES_OF_ELEMENTS = 64
 
 
 class Finder:
@@ -163,6 +163,7 @@ class _Model:
         fields: dict[str, Any] = {name: flags.get(name, False) for name in FLAGS}
         fields |= {name: self._numbers.get(name, 1 if name == "version" else 0) for name in NUMBERS}
         fields |= {name: tuple(sorted(sets[name])) for name in SETS}
+        fields |= {name: self._listed(name, shape) for name, shape in shapes.OF_LIST.items()}
         request = PolicyRequest(
             **fields,
             principal=self._text("principal", shapes.WORD, ()),
@@ -176,8 +177,6 @@ class _Model:
             reversibility=Reversibility(chosen["reversibility"]),
             confidentiality=RANKS[self._numbers.get("data", 0)],
             scope=_dimensions(sets["scope"]),
-            destinations=self._several("destinations", shapes.DESTINATION),
-            signals=self._several("signals", shapes.SIGNAL),
         )
         if objection(request):
             raise GaveUp
@@ -209,26 +208,27 @@ class _Model:
         given = tuple((atom, value) for atom, value in told if value) or told
         return self._text("resource", shapes.OF_KIND.get(kind, shapes.NAME), ((Flag("open"), False), *given))
 
-    def _several(self, name: str, shape: Shape) -> tuple[str, ...]:
-        every = [(atom, value) for atom, value in self._truths.items() if isinstance(atom, Reaches)]
-        told = [(atom, value) for atom, value in every if atom.name == name]
+    def _listed(self, name: str, shape: Shape) -> tuple[str, ...]:
+        told = [(atom, one) for atom, one in self._truths.items() if isinstance(atom, Reaches) and atom.name == name]
         if not any(value for _, value in told):
             return ()
         common = [atom for atom, value in told if value and atom.every]
         barred = [atom for atom, value in told if not value and not atom.every]
         wanted = [(atom, value) for atom, value in told if value or atom.every]
-        return tuple(dict.fromkeys(_one_text(atom, value, common, barred, shape) for atom, value in wanted))
+        return tuple(dict.fromkeys(_element(atom, value, common, barred, shape) for atom, value in wanted))
 
 
-def _one_text(wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches], shape: Shape) -> str:
-    """A text of the list that makes ``wanted`` true, or false; ``common`` stay true and ``barred`` false."""
+def _element(
+    wanted: Reaches, value: bool, common: Sequence[Reaches], barred: Sequence[Reaches], shape: Shape
+) -> str:  # fmt: skip
+    """An element that makes ``wanted`` true, or false; all of ``common`` stay true and all of ``barred`` false."""
     outside = [one for atom in barred for one in atom.languages] + ([] if value else list(wanted.languages))
     choices = [atom.languages for atom in common] + ([wanted.languages] if value else [])
-    for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_TEXTS):
+    for inside in itertools.islice(itertools.product(*choices), CHOICES_OF_ELEMENTS):
         found = witness(tuple(dict.fromkeys(inside)), outside, shape)
         if isinstance(found, str):
             return found
-    if math.prod(map(len, choices)) > CHOICES_OF_TEXTS:
+    if math.prod(map(len, choices)) > CHOICES_OF_ELEMENTS:
         raise GaveUp
     raise _Conflict([(wanted, value), *((atom, True) for atom in common), *((atom, False) for atom in barred)])
 

@@ -29,12 +29,12 @@ from interlock.decide.proof.formula import (
     negate,
 )
 from interlock.decide.proof.languages import Language, Part, Piece, exactly
-from interlock.decide.proof.situation import CHOICES, FLAGS, NUMBERS, SETS, TEXTS
+from interlock.decide.proof.situation import CHOICES, FLAGS, LISTS, NUMBERS, SETS, TEXTS
 
 Node: TypeAlias = Mapping[str, object]
-DENIED = 17
+MODIFIED, DENIED = 17, 18
 _ENDPOINT = both(Matches("kind", exactly("endpoint")), negate(Flag("open")))
-_RAW_SETS = (*SETS, "scope", "destinations", "signals")
+_RAW_SETS = (*SETS, *LISTS, "scope")
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -52,42 +52,54 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A policy set as formulas: the conditions of each kind of rule; confirmations by the number of persons."""
+    """A policy set as formulas: the conditions of each kind of rule; confirmations by the number of persons.
+
+    ``changes`` is where some rule wants a form that the action does not have yet.
+    """
 
     permits: Formula
     forbids: Formula
+    changes: Formula
     confirms: Mapping[int, Formula]
 
     @property
     def levels(self) -> tuple[int, ...]:
         """Every level above ALLOW that an answer can have; 1 is also what the floor asks."""
-        return tuple(sorted({1, *(needed for needed in self.confirms if needed), DENIED}))
+        changing = () if self.changes is False else (MODIFIED,)
+        return tuple(sorted({1, *(needed for needed in self.confirms if needed), *changing, DENIED}))
 
     def at_least(self, level: int) -> Formula:
-        """The answer is at least as strict as ``level``: 0 ALLOW, 1 to 16 STEP_UP with so many persons, 17 DENY."""
+        """The answer is at least as strict as ``level``: 0 ALLOW, 1 to 16 STEP_UP with so many persons, 17 MODIFY, 18 DENY.
+
+        MODIFY stands above STEP_UP, because what it is said of never runs, whoever confirms.
+        """
         asking = {
             needed: both(matched, AtMost("approvals", needed - 1))
             for needed, matched in self.confirms.items()
             if needed
         }
-        denied = either(negate(self.permits), self.forbids, both(Flag("unattended"), either(*asking.values())))
-        return either(denied, *(asks for needed, asks in asking.items() if level <= needed)) if level else True
+        denied, alone = either(negate(self.permits), self.forbids), both(Flag("unattended"), either(*asking.values()))
+        if level == DENIED:
+            return either(denied, both(alone, negate(self.changes)))
+        asked = (asks for needed, asks in asking.items() if level <= needed)
+        return either(denied, alone, self.changes, *asked) if level else True
 
 
 def encode(policies: PolicySet) -> Encoded:
     """The formulas of a policy set; raises ``PolicyFileError`` for a rule outside the subset."""
     places = Places(policies.home, policies.root)
-    found = [(rule, condition(rule, places)) for rule in policies.rules]
-    of = {kind: [formula for rule, formula in found if rule.effect == kind] for kind in ("permit", "forbid")}
-    levels = sorted({rule.approvals for rule, _ in found if rule.effect == "confirm"})
-    confirms = {
-        level: either(*(formula for rule, formula in found if rule.effect == "confirm" and rule.approvals == level))
-        for level in levels
-    }
-    if len(of["permit"]) + len(of["forbid"]) + sum(rule.effect == "confirm" for rule, _ in found) != len(found):
-        strange = next(rule for rule, _ in found if rule.effect not in {"permit", "forbid", "confirm"})
-        raise _refusal(strange, f"a rule with the effect {strange.effect!r}")
-    return Encoded(either(*of["permit"]), either(*of["forbid"]), confirms)
+    of: dict[str, list[Formula]] = {"permit": [], "forbid": [], "modify": []}
+    confirms: dict[int, list[Formula]] = {}
+    for rule in policies.rules:
+        found = condition(rule, places)
+        if rule.effect == "confirm":
+            confirms.setdefault(rule.approvals, []).append(found)
+        elif rule.effect in of:
+            of[rule.effect].append(both(found, negate(Holds("formed", rule.form))) if rule.form else found)
+        else:
+            raise _refusal(rule, f"a rule with the effect {rule.effect!r}")
+    permits, forbids, changes = (either(*parts) for parts in of.values())
+    return Encoded(permits, forbids, changes, {needed: either(*parts) for needed, parts in sorted(confirms.items())})
 
 
 def condition(rule: CompiledRule, places: Places) -> Formula:
@@ -230,7 +242,7 @@ class _Translation:
             return fact(element, home=self.places.home, root=self.places.root)
         if name not in _RAW_SETS or (name == "destinations" and len(element.lower()) != len(element)):
             raise Untranslated(f"an element of {name or 'an expression'}")
-        if name in {"destinations", "signals"}:
+        if name in LISTS:
             return Reaches(name, (exactly(element),), every=False)
         return Holds(name, element) if not hidden(element) else False
 

@@ -35,8 +35,10 @@ def workspace() -> Workspace:
 def reading() -> Generator[Core]:
     """The workspace's state, to look at; no process is started."""
     from interlock.harness.core import Core
+    from interlock.harness.proofs import Prover
 
     core = Core(workspace=workspace())
+    core.prover = Prover(core, console().say, looking=True)
     try:
         yield core
     finally:
@@ -50,7 +52,8 @@ def acting(*, unsafe: bool = False, unattended: bool = False) -> Generator[Harne
 
     if unsafe:
         console().warn("UnsafeReducedSandbox: a missing layer is accepted; receipts say so")
-    with Harness(workspace(), unattended=unattended, unsafe_reduced=unsafe) as harness:
+    told = console().say
+    with Harness(workspace(), unattended=unattended, unsafe_reduced=unsafe, told=told) as harness:
         for digest in harness.recovered:
             console().warn(f"plan {digest[:12]} was cut off and is halted: interlock plan show {digest[:12]}")
         yield harness
