@@ -31,7 +31,8 @@ _HOST = re.compile(r".+\.(com|org|net|ai|xyz|example|internal)")
 _GIT = re.compile(
     r"(core|credential|diff|gc|gpg|interactive|maintenance|protocol|safe|sequence|submodule|uploadpack|web)\..+"
 )
-_PREFIXES = frozenset({"flow.untrusted", "zq.zq"})  # the command line's words for several codes; an example of a name
+_PREFIXES = frozenset({"flow.untrusted"})  # the command line's words for several codes
+_EXAMPLES = frozenset({"a.a", "zq.zq"})  # names that a proof tries
 
 PUT_TOGETHER = {
     "f'budget.{code}'": ["budget.cost", "budget.steps"],
@@ -121,7 +122,7 @@ def _is_code(value: object) -> bool:
         isinstance(value, str)
         and _CODE.fullmatch(value) is not None
         and not value.startswith("interlock.")
-        and value not in _PREFIXES
+        and value not in _PREFIXES | _EXAMPLES
         and not any(pattern.fullmatch(value) for pattern in (_FILE, _HOST, _GIT))
     )
 
