@@ -250,7 +250,7 @@ ACTION = {".": {"left": {"Var": "context"}, "attr": "action"}}
 @pytest.mark.parametrize(
     "node",
     [
-        {"Value": 3}, {"contains": {"left": ROLES, "right": {"Value": 1}}}, {"decimal": [{"Value": "1"}]}, {"<": {"left": ACTION, "right": {"Value": 1}}},
+        ACTION, {"Value": 3}, {"contains": {"left": ROLES, "right": {"Value": 1}}}, {"decimal": [{"Value": "1"}]}, {"<": {"left": ACTION, "right": {"Value": 1}}},
         {"==": {"left": ACTION, "right": {"Value": {"__extn": {}}}}}, {"==": {"left": {"Var": "principal"}, "right": {"Value": {"__entity": {"type": "X", "id": "y"}}}}},
         {"contains": {"left": ACTION, "right": {"Value": "x"}}},
     ],
