@@ -185,7 +185,9 @@ def test_a_person_with_a_key_says_what_became_of_an_inverse(place: Place, tmp_pa
     toml.write_text(toml.read_text().replace("packages = []", line).replace('["files"]', '["files", "tests"]'))
     for path in (place.folder / "policy").rglob("*.yaml"):
         path.unlink()
-    place.write("policy/rules.yaml", "rules:\n  - {allow: note.*, id: notes}\n  - {deny: '*', external: true, id: out}\n")
+    place.write(
+        "policy/rules.yaml", "rules:\n  - {allow: note.*, id: notes}\n  - {deny: '*', external: true, id: out}\n"
+    )
     file = place.plan(("note.odd@1", {"path": str(place.folder / "notes.txt"), "text": "b"}))
     said = place("run", "note it", "--plan", file, "--group", "tests", "--json")
     plan = str(said.json["plans"][0]["plan"])  # type: ignore[index]
