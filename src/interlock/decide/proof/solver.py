@@ -35,7 +35,8 @@ from interlock.decide.proof.formula import (
 from interlock.decide.proof.languages import GaveUp, Shape, exactly, witness
 from interlock.decide.proof.situation import BESIDES, CHOICES, FLAGS, NUMBERS, RANKS, SETS, Situation
 
-RESOURCES = 20_000_000  # of z3; the baseline's hardest invariant takes about a hundredth
+# In units of z3; the baseline takes 300,000 in all.  A round counts besides, for what the automata do in it.
+RESOURCES, IN_ALL, ROUND = 20_000_000, 100_000_000, 20_000
 ROUNDS = 400
 _BOUNDS: Mapping[str, tuple[int, int]] = {"data": (0, 3), "accepts": (0, 3), "version": (1, MAX_INTEGER)}
 CHOICES_OF_ELEMENTS = 64
@@ -54,6 +55,8 @@ class Finder:
         self._numbers: dict[str, Any] = {}
         self._atoms: dict[Atom, Any] = {}
         self._named: dict[str, Atom] = {}
+        self._spent = 0
+        self._rounds = 0
         self._made: dict[int, tuple[Formula, Any]] = {}  # With the formula, so that its id stays its own.
 
     def find(self, formula: Formula) -> Situation | None:
@@ -71,10 +74,15 @@ class Finder:
 
     def _model(self, question: Any) -> _Model | None:
         """The next candidate."""
+        left = IN_ALL - self._spent - ROUND * self._rounds
+        if left <= 0:
+            raise GaveUp
         solver = self._z3.SimpleSolver(ctx=self._context)
-        solver.set("rlimit", RESOURCES)
+        solver.set("rlimit", min(RESOURCES, left))
         solver.add(question, *self._bounds, *self._lessons)
         outcome = solver.check()
+        self._spent = solver.statistics().get_key_value("rlimit count")  # Of the context, so far.
+        self._rounds += 1
         if outcome == self._z3.unsat:
             return None
         if outcome != self._z3.sat:
