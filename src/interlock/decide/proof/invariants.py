@@ -34,17 +34,11 @@ from interlock.decide.proof.translate import DENIED, MODIFIED, Places, condition
 Answer: TypeAlias = Literal["ALLOW", "MODIFY", "STEP_UP", "DENY"]
 Fixed: TypeAlias = Mapping[str, Field]
 ANSWERS: Mapping[Answer, range] = {
-<<<<<<< HEAD
-    "ALLOW": range(1), "STEP_UP": range(1, MODIFIED),
-    "MODIFY": range(MODIFIED, DENIED), "DENY": range(DENIED, DENIED + 1),
-}  # fmt: skip
-=======
     "ALLOW": range(1),
     "STEP_UP": range(1, MODIFIED),
     "MODIFY": range(MODIFIED, DENIED),
     "DENY": range(DENIED, DENIED + 1),
 }
->>>>>>> prove
 ALL_BUT_DENY: tuple[Answer, ...] = ("ALLOW", "STEP_UP", "MODIFY")
 ALONE = AtMost("approvals", 0)
 

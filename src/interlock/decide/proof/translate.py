@@ -69,7 +69,7 @@ class Encoded:
         return tuple(sorted({1, *(needed for needed in self.confirms if needed), *changing, DENIED}))
 
     def at_least(self, level: int) -> Formula:
-        """The answer is at least as strict as ``level``: 0 ALLOW, 1 to 16 STEP_UP (so many persons), 17 MODIFY, 18 DENY.
+        """The answer is at least as strict as ``level``: 0 ALLOW, 1 to 16 STEP_UP by so many, 17 MODIFY, 18 DENY.
 
         MODIFY stands above STEP_UP, because what it is said of never runs, whoever confirms.
         """
