@@ -61,6 +61,20 @@ def test_shapes_are_the_canonical_names(shape: str, kind: str, good: tuple[str, 
         assert (walks(text), canonical(kind, text), found.admits(text)) == (is_good, is_good, is_good), text
 
 
+def test_signals_have_two_or_three_parts() -> None:
+    shape = shapes.OF_LIST["signals"]
+    told = {
+        "a.b": True,
+        "a1_.b2.c": True,
+        **dict.fromkeys(("a", "a.", "a.b.", "a.b.c.d", "1.a", "a.1", "A.b", ".a", "a..b"), False),
+    }
+    for text, good in told.items():
+        state: str | None = ""
+        for char in text:
+            state = shape.step(state, char) if state is not None else None
+        assert (state is not None and shape.ends(state), shape.admits(text)) == (good, good), text
+
+
 def test_words_begin_with_a_letter_or_digit() -> None:
     assert shapes.WORD.step("", ".") is None
     assert shapes.WORD.step("x", ".") == "x"

@@ -44,7 +44,7 @@ def _endpoint(state: str, char: str) -> str | None:
 
 def _signal(state: str, char: str) -> str | None:
     if char == ".":
-        return f"{state}." if state in {"a", "a.a"} else None
+        return f"{state}/" if state in {"a", "a/a"} else None
     if state.endswith("a"):
         return state if re.fullmatch("[a-z0-9_]", char) else None
     return f"{state}a" if re.fullmatch("[a-z]", char) else None
@@ -73,7 +73,7 @@ FREE = Shape(("", "zq"), "z", _free, lambda _: True, lambda text: not hidden(tex
 NAME = Shape(("zq", "qz"), "z", _name, lambda state: state == "x", _of("other"))
 OF_LIST = {
     "destinations": Shape(("zq@zq.zq",), "z", _free, bool, one_destination),
-    "signals": Shape(("zq.zq",), "z.", _signal, lambda state: state.endswith(".a"), _code),
+    "signals": Shape(("zq.zq",), "z.", _signal, lambda state: state.endswith("/a"), _code),
 }
 OF_KIND = {
     "file": Shape(("/zq", "/zq/zq"), "/z", _path, lambda state: state in {"root", "name"}, _of("file")),
