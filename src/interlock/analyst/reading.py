@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from interlock.analyst import data, json_, mail, paths, python, shell, sql, text, urls, windows
+from interlock.analyst import classifier, data, json_, mail, paths, python, shell, sql, text, urls, windows
 from interlock.analyst.claims import MAX_NOTED, MAX_TOUCHED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
 from interlock.artifact import codec
 from interlock.artifact.analysis import Analysis, Content, Opacity, Question
@@ -37,7 +37,12 @@ T = TypeVar("T")
 
 
 def answer(question: Question) -> Analysis:
-    """What the action would do, as far as its arguments say."""
+    """What the action would do, as far as its arguments say, and how much it looks like an attack."""
+    return classifier.judged(question, read(question))
+
+
+def read(question: Question) -> Analysis:
+    """What the analysers say alone."""
     found = [_claims(content, question) for content in question.contents]
     return _joined([claims.analysis() for claims in found])
 

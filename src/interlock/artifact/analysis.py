@@ -21,6 +21,10 @@ from interlock.artifact.resources import Touched
 
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
+SCORED = frozenset({"shell", "argv", "sql", "python", "powershell", "cmd"})  # What the classifier of actions reads.
+RAISED_FROM, DENIED_FROM = 500, 1000  # Thousandths; pinned with the model, whose header holds them too.
+MISSING = "classifier.missing"
+ORDERS = "classifier.orders"
 
 
 class Content(Value, frozen=True, kw_only=True):

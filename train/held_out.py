@@ -1,0 +1,105 @@
+"""Held-out sources: every figure and every threshold comes from models that never saw the source that they judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from interlock.analyst.classifier.container import LEVELS, Header
+from train.fitting import Floats
+from train.rows import OWN, Penalty, Sample, learn, logits
+
+Held = Floats
+ASKED = 0.01
+Chosen = Callable[[int], bool]
+
+
+def held_out(samples: Sequence[Sample], use: str, penalty: Penalty) -> Held:
+    """For each sample its logit by a model of all other sources; of our own, which are in every model, nothing."""
+    found = np.full(len(samples), np.nan)
+    for source in sorted({sample.source for sample in samples} - {OWN}):
+        learnt = learn([sample for sample in samples if sample.source != source], use, penalty)
+        at = [index for index, sample in enumerate(samples) if sample.source == source]
+        found[at] = logits(learnt, [samples[index] for index in at], use)
+    return found
+
+
+def calibration(held: Held, samples: Sequence[Sample]) -> tuple[float, float]:
+    """Platt's slope and offset on held-out logits, both labels weighing the same."""
+    known = ~np.isnan(held)
+    logit = held[known]
+    labels = np.array([float(sample.attack) for sample in samples])[known]
+    weights = np.where(labels > 0, 0.5 / labels.sum(), 0.5 / (1 - labels).sum())
+    slope, offset = 1.0, 0.0
+    for _ in range(50):
+        chance = 1.0 / (1.0 + np.exp(-(slope * logit + offset)))
+        error, curve = weights * (chance - labels), weights * chance * (1.0 - chance)
+        gradient = float((error * logit).sum()), float(error.sum())
+        a, b, d = float((curve * logit * logit).sum()), float((curve * logit).sum()), float(curve.sum())
+        size = a * d - b * b
+        slope -= (d * gradient[0] - b * gradient[1]) / size
+        offset -= (a * gradient[1] - b * gradient[0]) / size
+    return slope, offset
+
+
+def thousandths(logit: Floats, slope: float, offset: float) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Calibrated thousandths, rounded down."""
+    return np.floor(LEVELS / (1.0 + np.exp(-(slope * logit + offset)))).astype(np.int64)
+
+
+def thresholds(held: Held, samples: Sequence[Sample], slope: float, offset: float) -> tuple[int, int]:
+    """Where to ask: at most 1 % of the harmless that must pass; where to deny: above every harmless one."""
+    harmless = [index for index, sample in enumerate(samples) if not sample.attack and not math.isnan(held[index])]
+    strict = np.sort(thousandths(held[[index for index in harmless if samples[index].strict]], slope, offset))[::-1]
+    raises = int(strict[int(len(strict) * ASKED)]) + 1
+    denies = int(thousandths(held[harmless], slope, offset).max()) + 1
+    return min(raises, LEVELS), min(max(denies, raises), LEVELS)
+
+
+def at_rate(held: Held, samples: Sequence[Sample], rate: float) -> float:
+    """The share of attacks above all but ``rate`` of the harmless that must pass."""
+    strict = np.sort([held[at] for at, sample in enumerate(samples) if sample.strict and not math.isnan(held[at])])[::-1]
+    attacks = [held[at] for at, sample in enumerate(samples) if sample.attack and not math.isnan(held[at])]
+    return float(np.mean(np.array(attacks) > strict[int(len(strict) * rate)]))
+
+
+def action_table(samples: Sequence[Sample], words: Sequence[str], held: Mapping[str, Held], header: Header) -> str:
+    """Variants, and per source what the thresholds would do."""
+    names = {"tf": "both", "f": "effects alone", "t": "n-grams alone"}
+    lines = ["### Actions: attacks found, by what is asked of the harmless, held-out sources", "",
+             "| features | 0.5 % asked | 1 % | 2 % | 5 % |", "| --- | --: | --: | --: | --: |"]  # fmt: skip
+    for use, name in names.items():
+        rates = " | ".join(f"{100 * at_rate(held[use], samples, rate):.1f} %" for rate in (0.005, 0.01, 0.02, 0.05))
+        lines.append(f"| {name} | {rates} |")
+    slope, offset = calibration(held["tf"], samples)
+    levels = np.where(np.isnan(held["tf"]), -1, thousandths(np.nan_to_num(held["tf"]), slope, offset))
+    head = f"### Actions: per held-out source, asked from {header.raises} and denied from {header.denies} thousandths"
+    lines += ["", head, "", "| source | label | items | asked | denied | asked where the gate alone allows |",
+              "| --- | --- | --: | --: | --: | --: |"]  # fmt: skip
+    for source, attack in _groups(samples):
+        at = [index for index, sample in enumerate(samples) if (sample.source, sample.attack) == (source, attack)]
+        allowed = [index for index in at if words[index] == "ALLOW"]
+        asked = sum(levels[index] >= header.raises for index in at)
+        denied = sum(levels[index] >= header.denies for index in at)
+        raised = sum(levels[index] >= header.raises for index in allowed)
+        label = "attack" if attack else "harmless"
+        lines.append(f"| {source} | {label} | {len(at)} | {asked} | {denied} | {raised} of {len(allowed)} |")
+    return "\n".join(lines)
+
+
+def text_table(samples: Sequence[Sample], held: Held, header: Header) -> str:
+    """Per source what the finding would say."""
+    slope, offset = calibration(held, samples)
+    lines = [f"### Texts: per held-out source, found from {header.raises} thousandths", "",
+             "| source | label | texts | found |", "| --- | --- | --: | --: |"]  # fmt: skip
+    for source, attack in _groups(samples):
+        at = [index for index, sample in enumerate(samples) if (sample.source, sample.attack) == (source, attack)]
+        found = int((thousandths(held[at], slope, offset) >= header.raises).sum())
+        lines.append(f"| {source} | {'orders' if attack else 'plain'} | {len(at)} | {found} |")
+    return "\n".join(lines)
+
+
+def _groups(samples: Sequence[Sample]) -> Iterator[tuple[str, bool]]:
+    yield from sorted({(sample.source, sample.attack) for sample in samples if sample.source != OWN})
