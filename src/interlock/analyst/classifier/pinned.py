@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 DIGESTS: Final = {
-    "action": "1b89095cfca129d558153fb63b603b10f2df1dd9a744a7f3a595e7737c6900bb",
-    "text": "c4c7d6b94b2ac88993584cf3a62fee63005ba7271366bc26e0d9bf8a7bca093e",
+    "action": "5ce54957441fe9fcda00af9e00e2a4daca23f1303ed206ac8691826ee5333c06",
+    "text": "a090caf02fbda0e392e612aded95b1ddb95590a9ec23039880be9abf1c3f9721",
 }
