@@ -13,6 +13,7 @@ from train.rows import OWN, Penalty, Sample, learn, logits
 
 Held = Floats
 ASKED = 0.01
+MARGIN = 1.0  # How far above every harmless one a logit must lie to be denied.
 Chosen = Callable[[int], bool]
 
 
@@ -54,7 +55,7 @@ def thresholds(held: Held, samples: Sequence[Sample], slope: float, offset: floa
     harmless = [index for index, sample in enumerate(samples) if not sample.attack and not math.isnan(held[index])]
     strict = np.sort(thousandths(held[[index for index in harmless if samples[index].strict]], slope, offset))[::-1]
     raises = int(strict[int(len(strict) * ASKED)]) + 1
-    denies = int(thousandths(held[harmless], slope, offset).max()) + 1
+    denies = int(thousandths(held[harmless].max(keepdims=True) + MARGIN, slope, offset)[0]) + 1
     return min(raises, LEVELS), min(max(denies, raises), LEVELS)
 
 

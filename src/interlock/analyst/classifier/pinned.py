@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 DIGESTS: Final = {
-    "action": "5ce54957441fe9fcda00af9e00e2a4daca23f1303ed206ac8691826ee5333c06",
-    "text": "a090caf02fbda0e392e612aded95b1ddb95590a9ec23039880be9abf1c3f9721",
+    "action": "d7199828880d6e5a6bc952309a8cbe753fd94605ffa30a034c0caf5161002e29",
+    "text": "ad5562581a6712ff76a27b29084b1fae63718330ce19328794623569347c62c3",
 }
