@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from interlock.artifact.action import Effect, Reversibility
+from interlock.artifact.analysis import DENIED_FROM, RAISED_FROM
 from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
@@ -82,6 +83,19 @@ def check_sight(view: View) -> Iterator[Reason]:
         yield _reason(Decision.STEP_UP, 6, "effects.opaque", view)
     for opacity in view.claim.opaque if view.claim is not None else ():
         yield _reason(Decision.STEP_UP, 6, "effects.opaque", view, f"{opacity.argument[:48]}: {opacity.code}")
+
+
+def check_score(view: View) -> Iterator[Reason]:
+    """(7) What executes, is broad or cannot be seen into, and looks like an attack; a score allows nothing."""
+    claim, manifest = view.claim, view.manifest
+    if claim is None or claim.score is None:
+        return
+    if claim.known and not manifest.broad and manifest.effect is not Effect.EXECUTE:
+        return
+    if claim.score >= DENIED_FROM:
+        yield _reason(Decision.DENY, 7, "classifier.deny", view)
+    elif claim.score >= RAISED_FROM:
+        yield _reason(Decision.STEP_UP, 7, "classifier.raise", view)
 
 
 def check_plan_floor(plan: Plan, views: Iterable[View], evidence: Evidence, now: int) -> Iterator[Reason]:

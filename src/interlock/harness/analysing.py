@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from interlock.artifact import channel, codec
 from interlock.artifact.action import Argument, Effect, Language, Manifest, Role
-from interlock.artifact.analysis import MAX_CONTENT, Analysis, Content, Opacity, Question
+from interlock.artifact.analysis import MAX_CONTENT, MISSING, SCORED, Analysis, Content, Opacity, Question
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.channel_pb2 import AnalystCall, AnalystReturn
 from interlock.artifact.codec import Json
@@ -247,6 +247,9 @@ def _sound(found: Analysis, question: Question) -> Analysis:
     named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
     if not named <= asked:
         raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")
+    code = any(content.language in SCORED for content in question.contents)
+    if code and found.score is None and not any(one.code == MISSING for one in found.opaque):
+        raise ReferenceEvaluationError("classifier.missing", "code without a score")
     return found
 
 

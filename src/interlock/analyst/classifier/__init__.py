@@ -31,15 +31,15 @@ _TEXTS = frozenset({"text", "email"})
 def judged(question: Question, analysis: Analysis) -> Analysis:
     """The analysis with the score of its code and a finding for each text that gives orders."""
     analysis = _ordered(question, analysis)
-    text = code(question)
-    if not text:
+    named = [one.argument for one in question.contents if one.language in SCORED]
+    if not named:
         return analysis
     try:
         model = loaded("action")
     except container.ModelError:
-        argument = next(one.argument for one in question.contents if one.language in SCORED)
-        return msgspec.structs.replace(analysis, opaque=(Opacity(code=MISSING, argument=argument), *analysis.opaque[:127]))
-    score = linear.thousandths(model, features.spread(text), features.facts(question, analysis))
+        missing = Opacity(code=MISSING, argument=named[0])
+        return msgspec.structs.replace(analysis, opaque=(missing, *analysis.opaque[:127]))
+    score = linear.thousandths(model, features.spread(code(question)), features.facts(question, analysis))
     return msgspec.structs.replace(analysis, score=score)
 
 
@@ -75,4 +75,6 @@ def _ordered(question: Question, analysis: Analysis) -> Analysis:
 
 
 def _spelled(value: codec.Json) -> str:
+    if isinstance(value, list):
+        return " ".join(_spelled(item) for item in value)
     return value if isinstance(value, str) else codec.encode(value).decode()

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 DIGESTS: Final = {
-    "action": "d7199828880d6e5a6bc952309a8cbe753fd94605ffa30a034c0caf5161002e29",
-    "text": "ad5562581a6712ff76a27b29084b1fae63718330ce19328794623569347c62c3",
+    "action": "0e7a7ae8a4b932bb8a606c0b41d45e27d2144c1c5ba6db4efe8fa9122067e7ba",
+    "text": "386272b2e65cf4716edb64caa9f3f2955723748fdb2a2c236e8ee13a5490f692",
 }
