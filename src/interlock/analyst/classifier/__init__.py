@@ -21,25 +21,31 @@ import msgspec
 import numpy as np
 
 from interlock.analyst.classifier import container, features, linear
+from interlock.analyst.classifier.operated import Operated
 from interlock.analyst.classifier.pinned import DIGESTS
 from interlock.artifact import codec
-from interlock.artifact.analysis import MISSING, ORDERS, SCORED, Analysis, Finding, Opacity, Question
+from interlock.artifact.analysis import MISSING, ORDERS, RAISED_FROM, SCORED, Analysis, Finding, Opacity, Question
 
 _TEXTS = frozenset({"text", "email"})
 
 
-def judged(question: Question, analysis: Analysis) -> Analysis:
-    """The analysis with the score of its code and a finding for each text that gives orders."""
+def judged(question: Question, analysis: Analysis, operated: Operated | None = None) -> Analysis:
+    """The analysis with the score of its code and a finding for each text that gives orders.
+
+    An operator's model that would ask lifts the score to where the gate asks, and no further.
+    """
     analysis = _ordered(question, analysis)
     named = [one.argument for one in question.contents if one.language in SCORED]
     if not named:
         return analysis
+    text = code(question)
     try:
-        model = loaded("action")
+        score = linear.thousandths(loaded("action"), features.spread(text), features.facts(question, analysis))
+        if operated is not None and operated.raises(text):
+            score = max(score, RAISED_FROM)
     except container.ModelError:
         missing = Opacity(code=MISSING, argument=named[0])
         return msgspec.structs.replace(analysis, opaque=(missing, *analysis.opaque[:127]))
-    score = linear.thousandths(model, features.spread(code(question)), features.facts(question, analysis))
     return msgspec.structs.replace(analysis, score=score)
 
 
