@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,8 +21,19 @@ from train.fitting import Floats
 from train.held_out import Held, action_table, calibration, held_out, text_table, thresholds
 from train.rows import Learnt, Penalty, Sample, learn
 
-_PACKAGE = Path(__file__).resolve().parents[1] / "src" / "interlock" / "analyst" / "classifier"
-_CARD = Path(__file__).resolve().parents[1] / "docs" / "model-card.md"
+_ROOT = Path(__file__).resolve().parents[1]
+_PACKAGE = _ROOT / "src" / "interlock" / "analyst" / "classifier"
+_ARTIFACT = _ROOT / "src" / "interlock" / "artifact" / "thresholds.py"
+_CARD = _ROOT / "docs" / "model-card.md"
+_THRESHOLDS = """\"\"\"From which thousandths of the classifier's score the gate asks, and denies; written by ``make train``.\"\"\"
+
+from __future__ import annotations
+
+from typing import Final
+
+RAISED_FROM: Final = {raises}
+DENIED_FROM: Final = {denies}
+"""
 _PINNED = '''"""The digests of the models that this package carries; written by ``make train``."""
 
 from __future__ import annotations
@@ -58,27 +70,36 @@ def build(folder: Path) -> dict[Path, bytes]:
     words = [one.word for one in judged]
     samples = [*(one.sample for one in judged), *corpora.own_actions()]
     held = {use: held_out(samples, use, Penalty()) for use in ("tf", "f", "t")}
-    action = _model("action", learn(samples), held["tf"], samples)
+    passing = frozenset(at for at, word in enumerate(words) if word == "ALLOW")
+    action = _model("action", learn(samples), held["tf"], samples, passing)
     texts = [*corpora.texts(folder), *corpora.own_texts()]
     held_texts = held_out(texts, "t", Penalty(text=0.3))
     text = _model("text", learn(texts, "t", Penalty(text=0.3)), held_texts, texts)
     files = {_PACKAGE / "action.model": container.write(action), _PACKAGE / "text.model": container.write(text)}
     digests = {path.stem: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    chosen = {"raises": action.header.raises, "denies": action.header.denies}
+    files[_ARTIFACT] = _THRESHOLDS.format(**chosen).encode()
     files[_PACKAGE / "pinned.py"] = _PINNED.format(**digests).encode()
     tables = [action_table(samples, words, held, action.header), text_table(texts, held_texts, text.header)]
     files[_CARD] = _carded(_CARD.read_text("utf-8"), "\n\n".join(tables)).encode()
     return files
 
 
-def _model(kind: str, learnt: Learnt, held: Held, samples: list[Sample]) -> container.Model:
+def _model(
+    kind: Literal["action", "text"],
+    learnt: Learnt,
+    held: Held,
+    samples: list[Sample],
+    passing: frozenset[int] | None = None,
+) -> container.Model:
     """The learnt weights in whole numbers, with thousandths and thresholds from held-out sources."""
     buckets, facts = (TEXT_BUCKETS, FACT_BUCKETS) if kind == "action" else (corpora.TEXT_HEAD_BUCKETS, 0)
     text, text_scale = _whole(learnt.weights[:buckets])
     fact, fact_scale = _whole(learnt.weights[TEXT_BUCKETS : TEXT_BUCKETS + facts])
     slope, offset = calibration(held, samples)
-    raises, denies = thresholds(held, samples, slope, offset)
+    raises, denies = thresholds(held, samples, slope, offset, passing)
     header = container.Header(
-        kind="action" if kind == "action" else "text", text_buckets=buckets, fact_buckets=facts, text_scale=text_scale,
+        kind=kind, text_buckets=buckets, fact_buckets=facts, text_scale=text_scale,
         fact_scale=fact_scale, bias=round(learnt.bias * linear.ONE), raises=raises, denies=denies,
     )  # fmt: skip
     return container.Model(header, text, fact, linear.logistic_cuts(slope, offset))

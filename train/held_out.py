@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,8 @@ from train.fitting import Floats
 from train.rows import OWN, Penalty, Sample, learn, logits
 
 Held = Floats
-ASKED = 0.01
+ASKED = 0.005
 MARGIN = 1.0  # How far above every harmless one a logit must lie to be denied.
-Chosen = Callable[[int], bool]
 
 
 def held_out(samples: Sequence[Sample], use: str, penalty: Penalty) -> Held:
@@ -50,10 +49,17 @@ def thousandths(logit: Floats, slope: float, offset: float) -> np.ndarray[tuple[
     return np.floor(LEVELS / (1.0 + np.exp(-(slope * logit + offset)))).astype(np.int64)
 
 
-def thresholds(held: Held, samples: Sequence[Sample], slope: float, offset: float) -> tuple[int, int]:
-    """Where to ask: at most 1 % of the harmless that must pass; where to deny: above every harmless one."""
+def thresholds(
+    held: Held, samples: Sequence[Sample], slope: float, offset: float, passing: Collection[int] | None = None
+) -> tuple[int, int]:
+    """Where to ask, and where to deny: far above every harmless one.
+
+    Of the harmless that must pass at most ``ASKED`` are asked; where ``passing`` names those that nothing else asks
+    about, of them.
+    """
     harmless = [index for index, sample in enumerate(samples) if not sample.attack and not math.isnan(held[index])]
-    strict = np.sort(thousandths(held[[index for index in harmless if samples[index].strict]], slope, offset))[::-1]
+    counted = [index for index in harmless if samples[index].strict and (passing is None or index in passing)]
+    strict = np.sort(thousandths(held[counted], slope, offset))[::-1]
     raises = int(strict[int(len(strict) * ASKED)]) + 1
     denies = int(thousandths(held[harmless].max(keepdims=True) + MARGIN, slope, offset)[0]) + 1
     return min(raises, LEVELS), min(max(denies, raises), LEVELS)

@@ -22,7 +22,6 @@ from interlock.artifact.resources import Touched
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
 SCORED = frozenset({"shell", "argv", "sql", "python", "powershell", "cmd"})  # What the classifier of actions reads.
-RAISED_FROM, DENIED_FROM = 800, 1000  # Thousandths, from held-out sources; the model's header holds the same.
 MISSING = "classifier.missing"
 ORDERS = "classifier.orders"
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from interlock.artifact.action import Effect, Reversibility
-from interlock.artifact.analysis import DENIED_FROM, RAISED_FROM
 from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
 from interlock.artifact.resources import Touched, inside
+from interlock.artifact.thresholds import DENIED_FROM, RAISED_FROM
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.contradictions import contradictions
 from interlock.decide.effects import Part, scratch, within

@@ -9,10 +9,12 @@ handing it over.
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
@@ -34,6 +36,7 @@ from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.resources import Touched, canonical_path, inside
 from interlock.decide.evidence import Evidence, Site
+from interlock.harness import operator_models
 from interlock.harness.core import Core
 from interlock.harness.operator_models import OperatorModel
 from interlock.harness.sandbox.profiles import JailSpec, Limits
@@ -42,6 +45,7 @@ from interlock.harness.watch import Incident
 
 SECONDS: Final = 0.25
 MODEL_SECONDS: Final = 2.0
+TRIAL_SECONDS: Final = 5.0
 LOADING_SECONDS: Final = 60.0
 MODULES: Final = ("interlock.analyst.classifier.libraries",)
 _PART: Final = 4 << 20
@@ -252,21 +256,45 @@ class Analyst:
         self._known[key] = found
 
 
+def modules(state: Path | None) -> tuple[str, ...]:
+    """What the analyst's zygote imports besides its own code: the libraries of an operator's model, if there is one."""
+    return MODULES if state is not None and operator_models.present(state) else ()
+
+
 @contextmanager
-def apart(report: Callable[[Incident], object], *, seconds: float = SECONDS) -> Generator[Analyst]:
-    """An analyst with a supervisor of its own, which the first question starts, for as long as the block runs."""
+def apart(
+    report: Callable[[Incident], object],
+    state: Path | None = None,
+    *,
+    seconds: float = SECONDS,
+    unsafe_reduced: bool = False,
+) -> Generator[Analyst]:
+    """An analyst with a supervisor of its own, which the first question starts, for as long as the block runs.
+
+    ``state`` is the folder in which an operator's model may lie.
+    """
     with ExitStack() as held:
         started: list[Supervisor] = []
 
         def supervisor() -> Supervisor:
             if not started:
-                started.append(held.enter_context(Supervisor(lambda _: None)))
+                own = Supervisor(lambda _: None, unsafe_reduced=unsafe_reduced, modules={"analyst": modules(state)})
+                started.append(held.enter_context(own))
             return started[0]
 
-        analyst = Analyst(supervisor, report, seconds=seconds)
+        model = functools.partial(operator_models.installed, state) if state is not None else lambda: None
+        analyst = Analyst(supervisor, report, seconds=seconds, model=model)
         held.callback(analyst.shutdown)
         yield analyst
         analyst.shutdown()
+
+
+def trial(state: Path, *, unsafe_reduced: bool = False) -> tuple[str, ...]:
+    """Ask the jailed analyst about a harmless line; the codes of what keeps it from a score."""
+    line = Content(argument="line", language="shell", value="ls")
+    asked = Question(action="trial", contents=(line,), root="/")
+    with apart(lambda _: None, state, seconds=TRIAL_SECONDS, unsafe_reduced=unsafe_reduced) as analyst:
+        return tuple(one.code for one in analyst.ask("trial", asked).opaque)
 
 
 def _teach(child: Child, model: OperatorModel) -> None:

@@ -24,7 +24,8 @@ from interlock.analyst.classifier import container, features, linear
 from interlock.analyst.classifier.operated import Operated
 from interlock.analyst.classifier.pinned import DIGESTS
 from interlock.artifact import codec
-from interlock.artifact.analysis import MISSING, ORDERS, RAISED_FROM, SCORED, Analysis, Finding, Opacity, Question
+from interlock.artifact.analysis import MISSING, ORDERS, SCORED, Analysis, Finding, Opacity, Question
+from interlock.artifact.thresholds import RAISED_FROM
 
 _TEXTS = frozenset({"text", "email"})
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 DIGESTS: Final = {
-    "action": "0e7a7ae8a4b932bb8a606c0b41d45e27d2144c1c5ba6db4efe8fa9122067e7ba",
-    "text": "386272b2e65cf4716edb64caa9f3f2955723748fdb2a2c236e8ee13a5490f692",
+    "action": "01aafb53005be94e46ba1b60f4e098806bffd9feb98cdc3d85ec1a2545ffa49f",
+    "text": "4534bd1f5065e276ed2c6a657de00467ec673111f88cd668d906ee5257469bdf",
 }

@@ -1,0 +1,8 @@
+"""From which thousandths of the classifier's score the gate asks, and denies; written by ``make train``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RAISED_FROM: Final = 729
+DENIED_FROM: Final = 997
