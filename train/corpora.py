@@ -88,7 +88,11 @@ def own_texts() -> list[Sample]:
     orders = [one.text for one in own() if one.language == "text" and one.harmful]
     amid = [f"{plain[at % len(plain)]} {order} {plain[(at * 7 + 3) % len(plain)]}" for at, order in enumerate(orders)]
     longer = [f"{text} {plain[(at * 5 + 1) % len(plain)]}" for at, text in enumerate(plain)]
-    return [_text(OWN, attack, text) for attack, several in ((True, orders + amid), (False, plain + longer)) for text in several]
+    return [
+        _text(OWN, attack, text)
+        for attack, several in ((True, orders + amid), (False, plain + longer))
+        for text in several
+    ]
 
 
 def _text(source: str, attack: bool, text: str) -> Sample:
@@ -106,4 +110,6 @@ def _items(folder: Path) -> Iterator[tuple[str, Any]]:
 
 def _sample(item: Any, text: str, question: Question, analysis: Analysis) -> Sample:
     strict = item["acceptable"] == ["ALLOW"]
-    return Sample(item["source"], item["label"] == "attack", strict, spread(text), facts(question, analysis), item["id"])
+    return Sample(
+        item["source"], item["label"] == "attack", strict, spread(text), facts(question, analysis), item["id"]
+    )

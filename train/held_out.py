@@ -67,7 +67,9 @@ def thresholds(
 
 def at_rate(held: Held, samples: Sequence[Sample], rate: float) -> float:
     """The share of attacks above all but ``rate`` of the harmless that must pass."""
-    strict = np.sort([held[at] for at, sample in enumerate(samples) if sample.strict and not math.isnan(held[at])])[::-1]
+    strict = np.sort([held[at] for at, sample in enumerate(samples) if sample.strict and not math.isnan(held[at])])[
+        ::-1
+    ]
     attacks = [held[at] for at, sample in enumerate(samples) if sample.attack and not math.isnan(held[at])]
     return float(np.mean(np.array(attacks) > strict[int(len(strict) * rate)]))
 

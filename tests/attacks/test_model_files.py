@@ -111,7 +111,11 @@ FOLDERS: dict[str, tuple[dict[str, object], Callable[[Path], None] | None, str]]
     "a file that is too large": ({}, _large, "models.file"),
     "a manifest with a field more": ({"run": "id"}, None, "models.manifest"),
     "a manifest without digests": ({"files": {}}, None, "models.manifest"),
-    "a digest that is none": ({"files": dict.fromkeys(("model.onnx", "tokenizer.json", "labels.json"), "x")}, None, "models.manifest"),
+    "a digest that is none": (
+        {"files": dict.fromkeys(("model.onnx", "tokenizer.json", "labels.json"), "x")},
+        None,
+        "models.manifest",
+    ),
     "a threshold of nothing": ({"raises": 0}, None, "models.manifest"),
     "more tokens than there may be": ({"tokens": 1 << 20}, None, "models.manifest"),
     "a name that is a path": ({"name": "../x"}, None, "models.manifest"),

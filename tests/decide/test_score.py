@@ -41,4 +41,7 @@ def test_7_a_missing_model_asks_and_orders_in_a_text_decide_nothing() -> None:
     missing = Analysis(touched=(), opaque=(Opacity(code=MISSING, argument="command"),))
     assert judge(RUN, known=evidence(claims={"s1": missing})).decision is Decision.STEP_UP
     orders = (Finding(kind="instruction", code=ORDERS, argument="command"),)
-    assert judge(RUN, known=evidence(claims={"s1": Analysis(touched=(), findings=orders, score=0)})).decision is Decision.ALLOW
+    assert (
+        judge(RUN, known=evidence(claims={"s1": Analysis(touched=(), findings=orders, score=0)})).decision
+        is Decision.ALLOW
+    )

@@ -79,7 +79,9 @@ def test_a_model_without_its_libraries_makes_code_opaque(tmp_path: Path) -> None
         found.shutdown()
 
 
-def test_a_model_that_is_too_slow_is_silence(tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_too_slow_is_silence(
+    tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(analysing, "MODEL_SECONDS", 0.0001)
     found = analyst(supervisor, operator_models.read(onnx.folder(tmp_path / "m")), seconds=0.0001)
     try:

@@ -13,7 +13,14 @@ SMALL: Final[dict[str, object]] = {"indices": "d280568427a3be4d", "highest": -15
 
 def small() -> container.Model:
     header = container.Header(
-        kind="action", text_buckets=1 << 10, fact_buckets=16, text_scale=900, fact_scale=2100, bias=-1234, raises=700, denies=990
+        kind="action",
+        text_buckets=1 << 10,
+        fact_buckets=16,
+        text_scale=900,
+        fact_scale=2100,
+        bias=-1234,
+        raises=700,
+        denies=990,
     )
     text = (np.arange(1 << 10) * 37 % 255 - 127).astype(np.int8)
     fact = (np.arange(16) * 11 % 255 - 60).astype(np.int8)

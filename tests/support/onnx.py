@@ -25,7 +25,9 @@ def model(rows: Sequence[Sequence[float]] = ROWS, name: str = "input_ids") -> by
             _field(1, _node("Gather", ["table", name], ["e"])),
             _field(1, largest),
             _field(2, "g"),
-            _field(5, _field(1, len(rows)) + _field(1, width) + _field(2, _FLOAT) + _field(8, "table") + _field(9, table)),
+            _field(
+                5, _field(1, len(rows)) + _field(1, width) + _field(2, _FLOAT) + _field(8, "table") + _field(9, table)
+            ),
             _field(11, _value(name, _INT64, ["b", "n"])),
             _field(12, _value("logits", _FLOAT, ["b", width])),
         )

@@ -23,7 +23,9 @@ _HOST = re.compile(
 )
 _HEX = re.compile(r"\b(?:0x)?(?=[a-f]*\d)[0-9a-f]{8,}\b")
 _BASE64 = re.compile(r"[a-z0-9+/]{40,}={0,2}")
-_PATH = re.compile(r"(?<![\w/])(?!//)(?:~|\.{1,2})?/[\w@+,=.~%$*{}-]*(?:/[\w@+,=.~%$*{}-]*){0,64}|(?<![\w/:-])[\w.@-]+(?:/[\w@+,=.~%-]+){1,64}")
+_PATH = re.compile(
+    r"(?<![\w/])(?!//)(?:~|\.{1,2})?/[\w@+,=.~%$*{}-]*(?:/[\w@+,=.~%$*{}-]*){0,64}|(?<![\w/:-])[\w.@-]+(?:/[\w@+,=.~%-]+){1,64}"
+)
 _DIGITS = re.compile(r"\d+")
 _SPACE = re.compile(r"\s+")
 _GIVEN = re.compile(
@@ -70,7 +72,7 @@ def _segment(part: str) -> str:
     if not part or part in _SEGMENTS or part in {"~", ".", "..", "*", "h", "u@h"}:
         return part
     stem, dot, extension = part.rpartition(".")
-    return f"x.{extension}" if dot and stem and extension.isalnum() and len(extension) <= 5 else "x"
+    return "x." + extension if dot and stem and extension.isalnum() and len(extension) <= 5 else "x"
 
 
 def segments(path: str, most: int) -> str:

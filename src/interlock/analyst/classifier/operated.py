@@ -75,7 +75,9 @@ class Operated:
         labels = labels_of(files["labels.json"])
         self._attack, self._labels = labels.index(manifest.attack), len(labels)
         try:
-            self._tokenizer = cast("_Tokenizer", cast("Any", tokenizers).Tokenizer.from_str(files["tokenizer.json"].decode()))
+            self._tokenizer = cast(
+                "_Tokenizer", cast("Any", tokenizers).Tokenizer.from_str(files["tokenizer.json"].decode())
+            )
             self._tokenizer.enable_truncation(manifest.tokens)
             self._session = _session(cast("Any", runtime), files["model.onnx"])
             self._inputs = [one.name for one in self._session.get_inputs()]
