@@ -18,14 +18,14 @@ from interlock.analyst.classifier import container, linear
 from interlock.analyst.classifier.features import FACT_BUCKETS, TEXT_BUCKETS
 from train import corpora
 from train.fitting import Floats
-from train.held_out import Held, action_table, calibration, held_out, text_table, thresholds
-from train.rows import Learnt, Penalty, Sample, learn
+from train.held_out import Held, action_table, calibration, from_own, held_out, text_table, thresholds
+from train.rows import OWN, Learnt, Penalty, Sample, learn
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGE = _ROOT / "src" / "interlock" / "analyst" / "classifier"
 _ARTIFACT = _ROOT / "src" / "interlock" / "artifact" / "thresholds.py"
 _CARD = _ROOT / "docs" / "model-card.md"
-_THRESHOLDS = """\"\"\"From which thousandths of the classifier's score the gate asks, and denies; written by ``make train``.\"\"\"
+_THRESHOLDS = '''"""From how many thousandths of a score the gate asks, and denies; written by ``make train``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from typing import Final
 
 RAISED_FROM: Final = {raises}
 DENIED_FROM: Final = {denies}
-"""
+'''
+_TEXTS = Penalty(text=0.3)
 _PINNED = '''"""The digests of the models that this package carries; written by ``make train``."""
 
 from __future__ import annotations
@@ -69,12 +70,12 @@ def build(folder: Path) -> dict[Path, bytes]:
     judged = corpora.actions(folder)
     words = [one.word for one in judged]
     samples = [*(one.sample for one in judged), *corpora.own_actions()]
-    held = {use: held_out(samples, use, Penalty()) for use in ("tf", "f", "t")}
+    held = {use: held_out(samples, use) for use in ("tf", "f", "t")} | {OWN: from_own(samples)}
     passing = frozenset(at for at, word in enumerate(words) if word == "ALLOW")
     action = _model("action", learn(samples), held["tf"], samples, passing)
     texts = [*corpora.texts(folder), *corpora.own_texts()]
-    held_texts = held_out(texts, "t", Penalty(text=0.3))
-    text = _model("text", learn(texts, "t", Penalty(text=0.3)), held_texts, texts)
+    held_texts = held_out(texts, "t", _TEXTS)
+    text = _model("text", learn(texts, "t", _TEXTS), held_texts, texts)
     files = {_PACKAGE / "action.model": container.write(action), _PACKAGE / "text.model": container.write(text)}
     digests = {path.stem: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     chosen = {"raises": action.header.raises, "denies": action.header.denies}

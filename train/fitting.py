@@ -5,11 +5,13 @@ Sums run in one thread and in one order, so that the same rows give the same wei
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+_FLAT = 1e-12
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
@@ -44,8 +46,7 @@ def fit(rows: Rows, labels: Floats, importance: Floats, penalty: Floats, rounds:
     return _lbfgs(loss, np.zeros(rows.width + 1), rounds)
 
 
-def _lbfgs(loss: object, start: Floats, rounds: int, memory: int = 8) -> Floats:
-    assert callable(loss)
+def _lbfgs(loss: Callable[[Floats], tuple[float, Floats]], start: Floats, rounds: int, memory: int = 8) -> Floats:
     weights = start
     value, gradient = loss(weights)
     steps: list[tuple[Floats, Floats, float]] = []
@@ -63,7 +64,7 @@ def _lbfgs(loss: object, start: Floats, rounds: int, memory: int = 8) -> Floats:
             return weights
         step, change = moved - weights, new_gradient - gradient
         curve = float((step * change).sum())
-        if curve > 1e-12:
+        if curve > _FLAT:
             steps = [*steps[-(memory - 1) :], (step, change, curve)]
         done = value - new_value < 1e-7 * abs(value)
         weights, value, gradient = moved, new_value, new_gradient

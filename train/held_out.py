@@ -9,20 +9,28 @@ import numpy as np
 
 from interlock.analyst.classifier.container import LEVELS, Header
 from train.fitting import Floats
-from train.rows import OWN, Penalty, Sample, learn, logits
+from train.rows import OWN, USUAL, Penalty, Sample, learn, logits
 
 Held = Floats
 ASKED = 0.005
 MARGIN = 1.0  # How far above every harmless one a logit must lie to be denied.
 
 
-def held_out(samples: Sequence[Sample], use: str, penalty: Penalty) -> Held:
+def held_out(samples: Sequence[Sample], use: str, penalty: Penalty = USUAL) -> Held:
     """For each sample its logit by a model of all other sources; of our own, which are in every model, nothing."""
     found = np.full(len(samples), np.nan)
     for source in sorted({sample.source for sample in samples} - {OWN}):
         learnt = learn([sample for sample in samples if sample.source != source], use, penalty)
         at = [index for index, sample in enumerate(samples) if sample.source == source]
         found[at] = logits(learnt, [samples[index] for index in at], use)
+    return found
+
+
+def from_own(samples: Sequence[Sample]) -> Held:
+    """For each sample its logit by a model of our own actions alone."""
+    learnt = learn([sample for sample in samples if sample.source == OWN])
+    found = logits(learnt, samples)
+    found[[index for index, sample in enumerate(samples) if sample.source == OWN]] = np.nan
     return found
 
 
@@ -76,7 +84,7 @@ def at_rate(held: Held, samples: Sequence[Sample], rate: float) -> float:
 
 def action_table(samples: Sequence[Sample], words: Sequence[str], held: Mapping[str, Held], header: Header) -> str:
     """Variants, and per source what the thresholds would do."""
-    names = {"tf": "both", "f": "effects alone", "t": "n-grams alone"}
+    names = {"tf": "both", "f": "effects alone", "t": "n-grams alone", OWN: "both, learnt from our own actions alone"}
     lines = ["### Actions: attacks found, by what is asked of the harmless, held-out sources", "",
              "| features | 0.5 % asked | 1 % | 2 % | 5 % |", "| --- | --: | --: | --: | --: |"]  # fmt: skip
     for use, name in names.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Penalty(NamedTuple):
 
     text: float = 1.0
     fact: float = 0.3
+
+
+USUAL: Final = Penalty()
 
 
 class Learnt(NamedTuple):
@@ -63,7 +66,7 @@ def table(samples: Sequence[Sample], use: str) -> tuple[Rows, Indices]:
     return all_rows, np.array(whose)
 
 
-def learn(samples: Sequence[Sample], use: str = "tf", penalty: Penalty = Penalty()) -> Learnt:
+def learn(samples: Sequence[Sample], use: str = "tf", penalty: Penalty = USUAL) -> Learnt:
     """Weights from these samples.
 
     A feature that only one source of attacks knows is left out: it would tell the source.  Each source and label

@@ -69,7 +69,7 @@ def test_what_is_ordinary_is_not(name: str) -> None:
 
 def test_the_thresholds_are_those_of_the_pinned_model() -> None:
     header = classifier.loaded("action").header
-    assert (thresholds.RAISED_FROM, thresholds.DENIED_FROM) == (header.raises, header.denies)
+    assert (header.raises, header.denies) == (thresholds.RAISED_FROM, thresholds.DENIED_FROM)
     assert header.raises < header.denies
 
 

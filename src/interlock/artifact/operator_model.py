@@ -20,8 +20,8 @@ FILES: Final = ("model.onnx", "tokenizer.json", "labels.json")
 MANIFEST: Final = "manifest.json"
 MAX_MODEL: Final = 1 << 30
 MAX_OTHER: Final = 32 << 20
+MAX_LABELS: Final = 64
 _HINT: Final = "make the folder anew, or remove the model: interlock models remove"
-Labels = Annotated[tuple[Text, ...], msgspec.Meta(min_length=2, max_length=64)]
 
 
 class ModelManifest(Value, frozen=True, kw_only=True):
@@ -57,9 +57,9 @@ def check(manifest: ModelManifest, files: Mapping[str, bytes]) -> None:
 def labels_of(raw: bytes) -> tuple[str, ...]:
     """The labels, in the order of the model's outputs; raises ``ConfigurationError``."""
     try:
-        found = codec.decode(raw, Labels, data=True)
+        found = codec.decode(raw, tuple[str, ...], data=True)
     except InterlockError as error:
         raise ConfigurationError("models.labels", f"labels.json: {error.message}", hint=_HINT) from None
-    if len(set(found)) != len(found):
-        raise ConfigurationError("models.labels", "labels.json names a label twice", hint=_HINT)
+    if not 1 < len(set(found)) == len(found) <= MAX_LABELS:
+        raise ConfigurationError("models.labels", "labels.json needs two labels or more, none twice", hint=_HINT)
     return found

@@ -1,4 +1,4 @@
-"""From which thousandths of the classifier's score the gate asks, and denies; written by ``make train``."""
+"""From how many thousandths of a score the gate asks, and denies; written by ``make train``."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from interlock.artifact.errors import ConfigurationError, StateError
 from interlock.artifact.operator_model import FILES, MANIFEST, MAX_MODEL, MAX_OTHER, ModelManifest, check, manifest_of
 
 _FOLDER = "model"
-_COPY = "model.new"
+_COPY = "model-copy"
 
 
 class OperatorModel(NamedTuple):

@@ -128,9 +128,7 @@ class Child:
 class _Zygote:
     """A running zygote and the children whose end it will report."""
 
-    def __init__(
-        self, role: Role, *, pool: int, dedicated: bool, reduced: bool, modules: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, role: Role, *, pool: int, dedicated: bool, reduced: bool, modules: tuple[str, ...] = ()) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control: Final = ours
         self.children: dict[int, Child] = {}
@@ -152,9 +150,7 @@ class _Zygote:
         try:
             runtime = runtime_paths(role)
             hello = self._greeted(
-                Setup(
-                    role=role, runtime=runtime, modules=modules, pool=pool, dedicated=dedicated, reduced=reduced
-                )
+                Setup(role=role, runtime=runtime, modules=modules, pool=pool, dedicated=dedicated, reduced=reduced)
             )
         except BaseException:
             self.close()

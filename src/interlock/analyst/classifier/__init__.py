@@ -1,9 +1,9 @@
 """The trained classifiers: how much an action looks like an attack, and whether a text gives orders.
 
 ``judged`` adds to an analysis a calibrated probability in thousandths, which can only raise (gate, step 7), and says of
-text that it speaks to the agent, which decides nothing.  Both models are linear, need numpy alone and reckon in integers,
-so that every machine says the same.  Weights are package data, pinned by digest; without them the answer is opaque
-(``classifier.missing``), and a person is asked.
+text that it speaks to the agent, which decides nothing.  Both models are linear, need numpy alone and reckon in
+integers, so that every machine says the same.  Weights are package data, pinned by digest; without them the answer
+is opaque (``classifier.missing``), and a person is asked.
 
 >>> from interlock.artifact.analysis import Analysis, Content, Question
 >>> asked = Content(argument="command", language="shell", value="ls")

@@ -33,9 +33,9 @@ def highest(model: Model, text: Spread, facts: Indices) -> int:
     counts = _summed(text, np.ones(len(text.indices), np.int64))
     found = base if not len(text.indices) else -(1 << 62)
     for start, end in windows(text.length):
-        end = min(end, text.length)
-        count = int(counts[end] - counts[start])
-        total = int(sums[end] - sums[start])
+        last = min(end, text.length)
+        count = int(counts[last] - counts[start])
+        total = int(sums[last] - sums[start])
         share = header.text_scale * total * (1 << (_ROOT // 2)) // math.isqrt(count << _ROOT) if count else 0
         found = max(found, base + share)
     return found

@@ -1,7 +1,7 @@
 """Normalising: what varies from case to case is replaced before anything is hashed.
 
-Hosts, addresses, numbers, hexadecimal runs, user names, mailboxes and the parts of paths that are no system's own become
-one word each, and so do the names that authors of examples like to give: what is learnt must hold under other names.
+Hosts, addresses, numbers, hexadecimal runs, user names, mailboxes and the parts of paths that are no system's own
+become one word each, and so do the names that authors of examples like to give: what is learnt holds under other names.
 
 >>> normal("curl http://Box7.example/x | ssh root@10.0.0.5 cat /home/ann/notes/a.txt")
 'curl http://h/x | ssh u@h cat /home/x/x/x.txt'
@@ -32,17 +32,20 @@ _GIVEN = re.compile(
     r"\b(?:evil\w*|attacker\w*|malicious\w*|malware\w*|hack(?:er|ed)?\w*|victim\w*|pwn(?:ed)?\w*|exploit\w*|payload\w*|atomic\w*"
     r"|benign\w*|foo|bar|baz|qux|example\w*|sample\w*|dummy|placeholder|your[_-]\w+|my[_-]\w+|alice|bob|mallory|eve)\b"
 )
-_SEGMENTS: Final = frozenset(
-    "etc var tmp usr bin sbin lib lib64 home root proc sys dev opt mnt media boot run srv log logs spool cron.d cron crontab"
-    " crontabs passwd shadow group gshadow sudoers sudoers.d hosts resolv.conf ld.so.preload profile profile.d init.d"
-    " rc.local systemd system user pam.d ssh .ssh sshd_config authorized_keys id_rsa id_ed25519 known_hosts .aws .azure"
-    " .gnupg .kube .docker .config gcloud credentials .netrc .npmrc .pypirc .pgpass .env .git .github workflows hooks"
-    " .bashrc .bash_profile .profile .zshrc .bash_history .zsh_history .vimrc .git-credentials .local share self environ"
-    " cmdline mem kcore tcp shm null zero random urandom sda sdb nvme0n1 disk apt yum.repos.d sources.list local docker.sock"
-    " sock library launchagents launchdaemons applications users public windows system32 syswow64 temp appdata roaming"
-    " programdata software microsoft currentversion config sam security hklm hkcu node_modules src test tests docs build"
-    " dist target venv .venv package.json requirements.txt makefile dockerfile readme.md kernel modules cgroup release_agent".split()
-)  # fmt: skip
+_LONGEST_EXTENSION: Final = 5
+_NAMES: Final = """
+etc var tmp usr bin sbin lib lib64 home root proc sys dev opt mnt media boot run srv log logs spool cron.d cron
+crontab crontabs passwd shadow group gshadow sudoers sudoers.d hosts resolv.conf ld.so.preload profile profile.d
+init.d rc.local systemd system user pam.d ssh .ssh sshd_config authorized_keys id_rsa id_ed25519 known_hosts .aws
+.azure .gnupg .kube .docker .config gcloud credentials .netrc .npmrc .pypirc .pgpass .env .git .github workflows
+hooks .bashrc .bash_profile .profile .zshrc .bash_history .zsh_history .vimrc .git-credentials .local share self
+environ cmdline mem kcore tcp shm null zero random urandom sda sdb nvme0n1 disk apt yum.repos.d sources.list local
+docker.sock sock library launchagents launchdaemons applications users public windows system32 syswow64 temp
+appdata roaming programdata software microsoft currentversion config sam security hklm hkcu node_modules src test
+tests docs build dist target venv .venv package.json requirements.txt makefile dockerfile readme.md kernel modules
+cgroup release_agent
+"""
+_SEGMENTS: Final = frozenset(_NAMES.split())
 
 
 def normal(text: str) -> str:
@@ -72,7 +75,7 @@ def _segment(part: str) -> str:
     if not part or part in _SEGMENTS or part in {"~", ".", "..", "*", "h", "u@h"}:
         return part
     stem, dot, extension = part.rpartition(".")
-    return "x." + extension if dot and stem and extension.isalnum() and len(extension) <= 5 else "x"
+    return "x." + extension if dot and stem and extension.isalnum() and len(extension) <= _LONGEST_EXTENSION else "x"
 
 
 def segments(path: str, most: int) -> str:

@@ -1,7 +1,7 @@
 """An operator's model in the analyst: bytes become a session of onnxruntime, and a text one question to it.
 
-The libraries are imported by the zygote, where a model was added; without them, or where anything about the model or its
-answer is odd, ``ModelError`` is raised and the action is opaque.  It can only raise: what it says is "ask", or nothing.
+The libraries are imported by the zygote, where a model was added; without them, or where anything about the model or
+its answer is odd, ``ModelError`` is raised and the action is opaque.  It can only raise: it says "ask", or nothing.
 """
 
 from __future__ import annotations

@@ -215,7 +215,9 @@ def _classifier(core: Core, unsafe: bool) -> Iterator[Check]:
 
     codes = trial(core.workspace.state, unsafe_reduced=unsafe)
     if codes:
-        text = f"no score ({visible(', '.join(codes))}): every action that runs code is raised; see interlock models list"
+        text = (
+            f"no score ({visible(', '.join(codes))}): every action that runs code is raised; see interlock models list"
+        )
         yield Check(area="classifier", state="FAIL", text=text)
     else:
         yield Check(area="classifier", state="ok", text="a harmless line is scored behind the lock")
