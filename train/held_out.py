@@ -93,16 +93,21 @@ def action_table(samples: Sequence[Sample], words: Sequence[str], held: Mapping[
     slope, offset = calibration(held["tf"], samples)
     levels = np.where(np.isnan(held["tf"]), -1, thousandths(np.nan_to_num(held["tf"]), slope, offset))
     head = f"### Actions: per held-out source, asked from {header.raises} and denied from {header.denies} thousandths"
-    lines += ["", head, "", "| source | label | items | asked | denied | asked where the gate alone allows |",
-              "| --- | --- | --: | --: | --: | --: |"]  # fmt: skip
+    columns = "| source | label | items | asked | denied | asked, of those let pass | denied, of those asked about |"
+    lines += ["", head, "", columns, "| --- | --- | --: | --: | --: | --: | --: |"]  # fmt: skip
     for source, attack in _groups(samples):
         at = [index for index, sample in enumerate(samples) if (sample.source, sample.attack) == (source, attack)]
-        allowed = [index for index in at if words[index] == "ALLOW"]
-        asked = sum(levels[index] >= header.raises for index in at)
-        denied = sum(levels[index] >= header.denies for index in at)
-        raised = sum(levels[index] >= header.raises for index in allowed)
-        label = "attack" if attack else "harmless"
-        lines.append(f"| {source} | {label} | {len(at)} | {asked} | {denied} | {raised} of {len(allowed)} |")
+        cells = [source, "attack" if attack else "harmless", str(len(at))]
+        for among, least in (
+            ("", header.raises),
+            ("", header.denies),
+            ("ALLOW", header.raises),
+            ("CONFIRM", header.denies),
+        ):
+            chosen = [index for index in at if not among or words[index] == among]
+            reached = sum(levels[index] >= least for index in chosen)
+            cells.append(f"{reached} of {len(chosen)}" if among else str(reached))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
