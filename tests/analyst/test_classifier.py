@@ -142,6 +142,13 @@ def test_nothing_and_hostile_text_have_a_score() -> None:
         assert 0 <= score(text) <= 1000
 
 
+@pytest.mark.parametrize("part", ["a.", "a@", "/", "~/a", "a/", "a-", "a://b/", "[0:", "x+", "your_", "a1b2c3d4", "é"])
+def test_no_text_takes_long_to_normalise(part: str) -> None:
+    start = time.perf_counter()
+    normal((part * 65536)[:65536])
+    assert time.perf_counter() - start < 2.0
+
+
 def test_a_question_without_code_has_none() -> None:
     assert reading.answer(asked("https://a.example/", "url")).score is None
 
