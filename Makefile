@@ -32,8 +32,8 @@ coverage: setup ## Branch coverage of artifact and decide, which must be complet
 	$(BIN)/python -m coverage report --fail-under 100
 
 check: setup ## Linters, types, trust domains, schemas, the formal model
-	$(BIN)/ruff format --check src tests benchmarks examples formal
-	$(BIN)/ruff check src tests benchmarks examples formal
+	$(BIN)/ruff format --check src tests benchmarks examples formal train
+	$(BIN)/ruff check src tests benchmarks examples formal train
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
@@ -50,6 +50,9 @@ eval: setup ## Play AgentDojo under a planner that is taken over: utility, quest
 fuzz: setup ## Fuzz codec, channel and parsers, five minutes each
 	FUZZ_SECONDS=300 $(PYTEST) -m slow --timeout 3600 tests/fuzz
 
+train: setup ## Rebuild the classifiers' weights from CORPORA=DIR and from our own actions
+	$(BIN)/python -m train --corpora $(CORPORA)
+
 mutate: setup ## The share of seeded mistakes in artifact and decide that the tests catch
 	$(BIN)/python -m tests.support.mutation
 
@@ -59,4 +62,4 @@ lock: ## Write requirements.lock anew (needs uv)
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage benchmarks/results.json
 
-.PHONY: help setup demo test slow coverage check bench eval fuzz mutate lock clean
+.PHONY: help setup demo test slow coverage check bench eval fuzz train mutate lock clean

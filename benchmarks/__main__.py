@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks import decision, imports, ledger, policy, proof, steps
+from benchmarks import classifier, decision, imports, ledger, policy, proof, steps
 from benchmarks.measuring import Row, table
 
 RESULTS = Path(__file__).with_name("results.json")
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "imports": imports.run, "policy": policy.run, "decision": decision.run, "ledger": ledger.run, "steps": steps.run,
-    "proof": proof.run,
+    "proof": proof.run, "classifier": classifier.run,
 }  # fmt: skip
 
 
@@ -39,6 +39,7 @@ BARS = (
         f"ledger append, batches of {ledger.GROUP}, durable", "value", least=8000),
     Bar("import interlock.artifact.signing, the heaviest of interlock.artifact, in ms (under 80)",
         "import.interlock.artifact.signing", "value", most=80),
+    Bar("the classifier's score of a command line, in us (under 5,000)", "classifier.line", "value", most=5000),
 )  # fmt: skip
 
 

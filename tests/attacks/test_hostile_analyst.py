@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.hostile import Attack, HostileSupervisor
 from tests.support.world import World, proposal, step
@@ -35,7 +36,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def says(found: Analysis) -> Attack:
-    return answers(codec.encode(found))
+    return answers(codec.encode(msgspec.structs.replace(found, score=0)))
 
 
 def answers(raw: bytes) -> Attack:
@@ -88,6 +89,7 @@ OPAQUE: dict[str, tuple[Attack, str]] = {
     "more claims than fit": (
         answers(codec.encode(Analysis(touched=tuple(file(f"/work/{n}", Effect.READ) for n in range(4000))))), "analyst.malformed",
     ),
+    "code without a score": (answers(codec.encode(Analysis(touched=()))), "analyst.malformed"),
     "an answer about another argument": (
         says(Analysis(touched=(), opaque=(Opacity(code="a.b", argument="other"),))), "analyst.malformed",
     ),

@@ -26,7 +26,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "interlock"
 
 _CODE = re.compile(r"[a-z]+\.[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*")
 _BEGINNING = re.compile(r"[a-z]+\.[a-z_]*")
-_FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log|sock)")
+_FILE = re.compile(r".+\.(json|toml|db|yaml|key|conf|txt|log|sock|onnx)")
 _HOST = re.compile(r".+\.(com|org|net|ai|xyz|example|internal)")
 _GIT = re.compile(
     r"(core|credential|diff|gc|gpg|interactive|maintenance|protocol|safe|sequence|submodule|uploadpack|web)\..+"

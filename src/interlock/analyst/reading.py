@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from interlock.analyst import data, json_, mail, paths, python, shell, sql, text, urls, windows
+from interlock.analyst import classifier, data, json_, mail, paths, python, shell, sql, text, urls, windows
 from interlock.analyst.claims import MAX_NOTED, MAX_TOUCHED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
+from interlock.analyst.classifier.operated import Operated
 from interlock.artifact import codec
 from interlock.artifact.analysis import Analysis, Content, Opacity, Question
 from interlock.artifact.codec import Json
@@ -36,8 +37,13 @@ ANALYSERS: Final[Mapping[str, Analyser]] = {
 T = TypeVar("T")
 
 
-def answer(question: Question) -> Analysis:
-    """What the action would do, as far as its arguments say."""
+def answer(question: Question, operated: Operated | None = None) -> Analysis:
+    """What the action would do, as far as its arguments say, and how much it looks like an attack."""
+    return classifier.judged(question, read(question), operated)
+
+
+def read(question: Question) -> Analysis:
+    """What the analysers say alone."""
     found = [_claims(content, question) for content in question.contents]
     return _joined([claims.analysis() for claims in found])
 

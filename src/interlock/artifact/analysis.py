@@ -16,11 +16,14 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from interlock.artifact.action import Language
-from interlock.artifact.codec import Identifier, Json, Natural, Text, Value
+from interlock.artifact.codec import Identifier, Json, Text, Value
 from interlock.artifact.resources import Touched
 
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
+SCORED = frozenset({"shell", "argv", "sql", "python", "powershell", "cmd"})  # What the classifier of actions reads.
+MISSING = "classifier.missing"
+ORDERS = "classifier.orders"
 
 
 class Content(Value, frozen=True, kw_only=True):
@@ -79,7 +82,7 @@ class Analysis(Value, frozen=True, kw_only=True):
     signals: Annotated[tuple[Signal, ...], msgspec.Meta(max_length=128)] = ()
     findings: Annotated[tuple[Finding, ...], msgspec.Meta(max_length=128)] = ()
     programs: Annotated[tuple[Text, ...], msgspec.Meta(max_length=128)] = ()
-    score: Natural | None = None
+    score: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
 
     @property
     def known(self) -> bool:

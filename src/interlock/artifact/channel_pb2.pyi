@@ -392,16 +392,30 @@ class Ran(_message.Message):
     def __init__(self, ok: _Optional[bool] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., output: _Optional[bytes] = ..., effect_possible: _Optional[bool] = ...) -> None: ...
 
 class AnalystCall(_message.Message):
-    __slots__ = ("question",)
+    __slots__ = ("question", "part")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     question: bytes
-    def __init__(self, question: _Optional[bytes] = ...) -> None: ...
+    part: ModelPart
+    def __init__(self, question: _Optional[bytes] = ..., part: _Optional[_Union[ModelPart, _Mapping]] = ...) -> None: ...
+
+class ModelPart(_message.Message):
+    __slots__ = ("file", "data", "last")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    data: bytes
+    last: bool
+    def __init__(self, file: _Optional[str] = ..., data: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class AnalystReturn(_message.Message):
-    __slots__ = ("analysis",)
+    __slots__ = ("analysis", "taken")
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
     analysis: bytes
-    def __init__(self, analysis: _Optional[bytes] = ...) -> None: ...
+    taken: bool
+    def __init__(self, analysis: _Optional[bytes] = ..., taken: _Optional[bool] = ...) -> None: ...
 
 class GatewayStart(_message.Message):
     __slots__ = ("dialect", "base_url", "model", "api_key", "timeout_ms", "attempts", "allow_private", "ca_bundle")

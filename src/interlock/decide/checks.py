@@ -15,6 +15,7 @@ from interlock.artifact.arguments import validate_known
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.plan import Plan
 from interlock.artifact.resources import Touched, inside
+from interlock.artifact.thresholds import DENIED_FROM, RAISED_FROM
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.contradictions import contradictions
 from interlock.decide.effects import Part, scratch, within
@@ -82,6 +83,19 @@ def check_sight(view: View) -> Iterator[Reason]:
         yield _reason(Decision.STEP_UP, 6, "effects.opaque", view)
     for opacity in view.claim.opaque if view.claim is not None else ():
         yield _reason(Decision.STEP_UP, 6, "effects.opaque", view, f"{opacity.argument[:48]}: {opacity.code}")
+
+
+def check_score(view: View) -> Iterator[Reason]:
+    """(7) What executes, is broad or cannot be seen into, and looks like an attack; a score allows nothing."""
+    claim, manifest = view.claim, view.manifest
+    if claim is None or claim.score is None:
+        return
+    if claim.known and not manifest.broad and manifest.effect is not Effect.EXECUTE:
+        return
+    if claim.score >= DENIED_FROM:
+        yield _reason(Decision.DENY, 7, "classifier.deny", view)
+    elif claim.score >= RAISED_FROM:
+        yield _reason(Decision.STEP_UP, 7, "classifier.raise", view)
 
 
 def check_plan_floor(plan: Plan, views: Iterable[View], evidence: Evidence, now: int) -> Iterator[Reason]:

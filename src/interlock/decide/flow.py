@@ -16,7 +16,7 @@ import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Role
-from interlock.artifact.analysis import Analysis
+from interlock.artifact.analysis import ORDERS, Analysis
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, flows_to, join, join_all
@@ -175,7 +175,7 @@ def _found_in(labels: Mapping[str, Label], claim: Analysis | None, manifest: Man
 
     An address is personal data wherever it stands but in the place of whom the step addresses.
     """
-    findings = claim.findings if claim is not None else ()
+    findings = [one for one in claim.findings if one.code != ORDERS] if claim is not None else []
     addressed = {name for name, argument in manifest.arguments.items() if argument.role is Role.RECIPIENT}
     found = {name: [label] for name, label in labels.items()}
     for finding in findings:

@@ -36,6 +36,7 @@ from interlock.decide.checks import (
     check_floor,
     check_plan_floor,
     check_scope,
+    check_score,
     check_sight,
     policy_requests,
 )
@@ -227,7 +228,8 @@ def _ask_step(view: View, before: Label, evidence: Evidence) -> AskedStep:
     found = [*check_arguments(view), *check_scope(view, evidence), *check_floor(view, evidence)]
     # (6) What nobody can see into is raised.
     found += check_sight(view)
-    # (7) Flow, then policy: one request per part of the effects, and every answer counts.
+    # (7) The classifier, flow, then policy: one request per part of the effects, and every answer counts.
+    found += check_score(view)
     found += check_flow(view, before, evidence)
     return AskedStep(view.step.id, tuple(found), view, tuple(policy_requests(view, evidence)))
 

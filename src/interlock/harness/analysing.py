@@ -9,29 +9,46 @@ handing it over.
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from interlock.artifact import channel, codec
 from interlock.artifact.action import Argument, Effect, Language, Manifest, Role
-from interlock.artifact.analysis import MAX_CONTENT, Analysis, Content, Opacity, Question
+from interlock.artifact.analysis import MAX_CONTENT, MISSING, SCORED, Analysis, Content, Opacity, Question
 from interlock.artifact.arguments import is_literal
-from interlock.artifact.channel_pb2 import AnalystCall, AnalystReturn
+from interlock.artifact.channel_pb2 import AnalystCall, AnalystReturn, ModelPart
 from interlock.artifact.codec import Json
-from interlock.artifact.errors import ChannelError, CodecError, ReferenceEvaluationError, SandboxError
+from interlock.artifact.errors import (
+    ChannelError,
+    CodecError,
+    ConfigurationError,
+    ReferenceEvaluationError,
+    SandboxError,
+)
 from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.resources import Touched, canonical_path, inside
 from interlock.decide.evidence import Evidence, Site
+from interlock.harness import operator_models
 from interlock.harness.core import Core
+from interlock.harness.operator_models import OperatorModel
 from interlock.harness.sandbox.profiles import JailSpec, Limits
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.watch import Incident
 
 SECONDS: Final = 0.25
+MODEL_SECONDS: Final = 2.0
+TRIAL_SECONDS: Final = 5.0
+LOADING_SECONDS: Final = 60.0
+MODULES: Final = ("interlock.analyst.classifier.libraries",)
+_PART: Final = 4 << 20
 MAX_SCRIPTS: Final = 32
 MAX_REMEMBERED: Final = 256
 _MAX_TASKS: Final = 8
@@ -140,11 +157,18 @@ class Analyst:
     """Asks the jailed analyst; thread-safe, one process for each task."""
 
     def __init__(
-        self, supervisor: Callable[[], Supervisor], report: Callable[[Incident], object], *, seconds: float = SECONDS
+        self,
+        supervisor: Callable[[], Supervisor],
+        report: Callable[[Incident], object],
+        *,
+        seconds: float = SECONDS,
+        model: Callable[[], OperatorModel | None] = lambda: None,
     ) -> None:
         self._supervisor = supervisor
         self._report = report
         self._seconds = seconds
+        self._model = model
+        self._unsound = False
         self._lock = threading.Lock()
         self._children: dict[str, Child] = {}
         self._known: dict[tuple[str, str], Analysis] = {}
@@ -177,7 +201,8 @@ class Analyst:
             child.channel.settimeout(self._seconds)
             call = AnalystCall(question=codec.encode(question))
             returned = channel.call(child.channel, call, AnalystReturn)
-            return _sound(codec.decode_canonical(returned.analysis, Analysis, limit=MAX_FRAME), question)
+            found = _sound(codec.decode_canonical(returned.analysis, Analysis, limit=MAX_FRAME), question)
+            return _without_model(found, question) if self._unsound else found
         except TimeoutError:
             code = "analyst.silent"
         except (CodecError, ReferenceEvaluationError):
@@ -193,8 +218,27 @@ class Analyst:
         if task not in self._children:
             while len(self._children) >= _MAX_TASKS:
                 self._end(next(iter(self._children)))
-            self._children[task] = self._supervisor().start("analyst", JailSpec(limits=Limits(cpu=30)))
+            self._children[task] = self._started()
         return self._children[task]
+
+    def _started(self) -> Child:
+        """A child that knows the operator's model; one without it, once that was found to be unsound."""
+        try:
+            model = None if self._unsound else self._model()
+        except ConfigurationError:
+            model, self._unsound = None, True
+        if model is None:
+            return self._supervisor().start("analyst", JailSpec(limits=Limits(cpu=30)))
+        self._seconds = max(self._seconds, MODEL_SECONDS)
+        memory = (1 << 30) + 4 * sum(len(content) for content in model.files.values())
+        child = self._supervisor().start("analyst", JailSpec(limits=Limits(cpu=3600, memory=memory)))
+        try:
+            _teach(child, model)
+        except (ChannelError, OSError):
+            child.close()
+            self._unsound = True
+            return self._started()
+        return child
 
     def _end(self, task: str) -> None:
         child = self._children.pop(task, None)
@@ -212,21 +256,66 @@ class Analyst:
         self._known[key] = found
 
 
+def modules(state: Path | None) -> tuple[str, ...]:
+    """What the analyst's zygote imports besides its own code: the libraries of an operator's model, if there is one."""
+    return MODULES if state is not None and operator_models.present(state) else ()
+
+
 @contextmanager
-def apart(report: Callable[[Incident], object], *, seconds: float = SECONDS) -> Generator[Analyst]:
-    """An analyst with a supervisor of its own, which the first question starts, for as long as the block runs."""
+def apart(
+    report: Callable[[Incident], object],
+    state: Path | None = None,
+    *,
+    seconds: float = SECONDS,
+    unsafe_reduced: bool = False,
+) -> Generator[Analyst]:
+    """An analyst with a supervisor of its own, which the first question starts, for as long as the block runs.
+
+    ``state`` is the folder in which an operator's model may lie.
+    """
     with ExitStack() as held:
         started: list[Supervisor] = []
 
         def supervisor() -> Supervisor:
             if not started:
-                started.append(held.enter_context(Supervisor(lambda _: None)))
+                own = Supervisor(lambda _: None, unsafe_reduced=unsafe_reduced, modules={"analyst": modules(state)})
+                started.append(held.enter_context(own))
             return started[0]
 
-        analyst = Analyst(supervisor, report, seconds=seconds)
+        model = functools.partial(operator_models.installed, state) if state is not None else lambda: None
+        analyst = Analyst(supervisor, report, seconds=seconds, model=model)
         held.callback(analyst.shutdown)
         yield analyst
         analyst.shutdown()
+
+
+def trial(state: Path, *, unsafe_reduced: bool = False) -> tuple[str, ...]:
+    """Ask the jailed analyst about a harmless line; the codes of what keeps it from a score."""
+    line = Content(argument="line", language="shell", value="ls")
+    asked = Question(action="trial", contents=(line,), root="/")
+    with apart(lambda _: None, state, seconds=TRIAL_SECONDS, unsafe_reduced=unsafe_reduced) as analyst:
+        return tuple(one.code for one in analyst.ask("trial", asked).opaque)
+
+
+def _teach(child: Child, model: OperatorModel) -> None:
+    """Hand the model over in parts; raises ``ChannelError`` where the child does not take it."""
+    child.channel.settimeout(LOADING_SECONDS)
+    parts = [
+        ModelPart(file=name, data=content[start : start + _PART])
+        for name, content in model.files.items()
+        for start in range(0, len(content), _PART)
+    ]
+    parts[-1].last = True
+    for part in parts:
+        if not channel.call(child.channel, AnalystCall(part=part), AnalystReturn).taken:
+            raise ChannelError("channel.malformed", "a part of a model that was not taken")
+
+
+def _without_model(found: Analysis, question: Question) -> Analysis:
+    """The answer, opaque wherever the operator's model would have been asked."""
+    named = [one.argument for one in question.contents if one.language in SCORED]
+    lacking = tuple(Opacity(code=MISSING, argument=name) for name in named)
+    return msgspec.structs.replace(found, opaque=(*lacking, *found.opaque)[:128])
 
 
 def opaque(question: Question, code: str) -> Analysis:
@@ -247,6 +336,9 @@ def _sound(found: Analysis, question: Question) -> Analysis:
     named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
     if not named <= asked:
         raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")
+    code = any(content.language in SCORED for content in question.contents)
+    if code and found.score is None and not any(one.code == MISSING for one in found.opaque):
+        raise ReferenceEvaluationError("classifier.missing", "code without a score")
     return found
 
 

@@ -27,6 +27,7 @@ from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
 from interlock.decide.references import Labelled
+from interlock.harness import analysing, operator_models
 from interlock.harness.alerts import Alerts
 from interlock.harness.analysing import Analyst
 from interlock.harness.approvals import Approvals
@@ -95,7 +96,11 @@ class Harness:
         self._seen: set[int] = set()
         self._busy: list[str] = []
         self._telling: list[threading.Thread] = []
-        self.supervisor = Supervisor(on_violation=self._violation, unsafe_reduced=unsafe_reduced)
+        state = workspace.state
+        modules = analysing.modules(state)
+        self.supervisor = Supervisor(
+            on_violation=self._violation, unsafe_reduced=unsafe_reduced, modules={"analyst": modules}
+        )
         alerts = Alerts(self.core, self.supervisor, self._report)
         self.watch = Watch(self.core, alerts.alert)
         declared = {
@@ -103,7 +108,9 @@ class Harness:
         }
         self._egress = Egress(self.supervisor, config.egress.exceptions, frozenset(declared), workspace.ca_bundle)
         self.stepper = steps = stepper(self.core, self.supervisor, self._egress, self.watch)
-        self._analyst = Analyst(lambda: self.supervisor, self.watch.report)
+        self._analyst = Analyst(
+            lambda: self.supervisor, self.watch.report, model=lambda: operator_models.installed(state)
+        )
         self._proposals = Proposals(self.core, unattended=unattended, reader=self._analyst)
         self._observer = Observer(self.core, self._proposals, steps)
         self._approvals = Approvals(self.core)

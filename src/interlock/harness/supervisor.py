@@ -128,7 +128,7 @@ class Child:
 class _Zygote:
     """A running zygote and the children whose end it will report."""
 
-    def __init__(self, role: Role, *, pool: int, dedicated: bool, reduced: bool) -> None:
+    def __init__(self, role: Role, *, pool: int, dedicated: bool, reduced: bool, modules: tuple[str, ...] = ()) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control: Final = ours
         self.children: dict[int, Child] = {}
@@ -148,8 +148,9 @@ class _Zygote:
                 start_new_session=True,
             )
         try:
+            runtime = runtime_paths(role)
             hello = self._greeted(
-                Setup(role=role, runtime=runtime_paths(role), pool=pool, dedicated=dedicated, reduced=reduced)
+                Setup(role=role, runtime=runtime, modules=modules, pool=pool, dedicated=dedicated, reduced=reduced)
             )
         except BaseException:
             self.close()
@@ -247,7 +248,8 @@ class Supervisor:
 
     ``on_violation`` is called in the supervisor's own thread, one call at a time, and should be quick.  With
     ``unsafe_reduced`` a machine without namespaces, or without Landlock, or whose one seccomp listener is
-    taken, is accepted; ``Child.reduced`` then names what is missing, for the log and every receipt.
+    taken, is accepted; ``Child.reduced`` then names what is missing, for the log and every receipt.  ``modules`` are
+    imported by a role's zygote where they are installed, so that its children can use them behind the lock.
     """
 
     def __init__(
@@ -256,10 +258,12 @@ class Supervisor:
         *,
         unsafe_reduced: bool = False,
         pools: dict[Role, int] | None = None,
+        modules: dict[Role, tuple[str, ...]] | None = None,
     ) -> None:
         self._on_violation = on_violation
         self._reduced = unsafe_reduced
         self._pools = pools or {}
+        self._modules = modules or {}
         self._zygotes: dict[tuple[Role, bool], _Zygote] = {}
         self._starting = threading.Lock()
         self._wake, self._woken = socket.socketpair()
@@ -366,7 +370,9 @@ class Supervisor:
             found = self._zygotes.get((role, dedicated))
             if found is None or found.gone:
                 pool = self._pools.get(role, PROFILES[role].pool) if dedicated else 0
-                found = _Zygote(role, pool=pool, dedicated=dedicated, reduced=self._reduced)
+                found = _Zygote(
+                    role, pool=pool, dedicated=dedicated, reduced=self._reduced, modules=self._modules.get(role, ())
+                )
                 self._zygotes[role, dedicated] = found
                 self._watched[found.control.fileno()] = found
                 self._poll.register(found.control.fileno(), select.EPOLLIN)

@@ -140,10 +140,11 @@ class Bequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Supervisor to zygote, once: the role, the read-only runtime, whether children get uids of their own where
-    that is possible, and whether a missing layer is accepted."""
+    that is possible, and whether a missing layer is accepted; ``modules`` are imported where they are installed."""
 
     role: Role
     runtime: tuple[str, ...]
+    modules: tuple[str, ...] = ()
     pool: int
     dedicated: bool
     reduced: bool

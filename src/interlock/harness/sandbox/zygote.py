@@ -88,6 +88,9 @@ class Zygote:
         self._profile = PROFILES[setup.role]
         self._pool_size = setup.pool
         entry_error = _import_entry(self._profile)
+        for module in setup.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
         self._settle_process()
         self._host = -1
         self.world = self._make_world(setup, entry_error)

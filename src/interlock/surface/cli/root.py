@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("keys:keys", "Make, list, trust and revoke keys."),
     "secrets": ("vault:vault", "Store secrets, which no plan and no model ever sees."),
     "eval": ("eval:evaluate", "Measure the gate on labelled actions and plans."),
+    "models": ("models:models", "Add a classifier of your own, which can only raise."),
     "jail": ("jail:jail", "Run a script in the confinement of a role and try to get out."),
     "completion": ("completion:completion", "Print the completion script of a shell."),
 }

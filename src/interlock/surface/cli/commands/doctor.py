@@ -93,6 +93,8 @@ def _checks(no_probes: bool, unsafe: bool) -> Iterator[Check]:
             ("model", _model),
         ):
             yield from _guarded(area, functools.partial(check, core))
+        if not no_probes:
+            yield from _guarded("classifier", functools.partial(_classifier, core, unsafe))
         yield from _incidents(core)
     finally:
         core.close()
@@ -205,6 +207,20 @@ def _model(core: Core) -> Iterator[Check]:
         )
     else:
         yield Check(area="model", state="ok", text=f"{visible(model.name)} at {visible(model.base_url)}")
+
+
+def _classifier(core: Core, unsafe: bool) -> Iterator[Check]:
+    """The jailed analyst is asked what it makes of a harmless line, with the models that it has at work."""
+    from interlock.harness.analysing import trial
+
+    codes = trial(core.workspace.state, unsafe_reduced=unsafe)
+    if codes:
+        text = (
+            f"no score ({visible(', '.join(codes))}): every action that runs code is raised; see interlock models list"
+        )
+        yield Check(area="classifier", state="FAIL", text=text)
+    else:
+        yield Check(area="classifier", state="ok", text="a harmless line is scored behind the lock")
 
 
 def _incidents(core: Core) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from interlock.harness.analysing import apart
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.rows import PlanRow
+from interlock.harness.watch import Incident
 from interlock.surface.cli.commands.run import start, task_options
 from interlock.surface.cli.console import console
 from interlock.surface.cli.deciding import draw
@@ -82,11 +83,15 @@ def check(file: BinaryIO, task_id: str | None, goal: str | None, unattended: boo
     raw = file.read()
     with reading() as core:
         row = core.store.task(task_id) if task_id else task_row(core, goal or "")
-        with apart(lambda incident: console().warn(f"the analyst tried {incident.detail}")) as reader:
+        with apart(_warned, core.workspace.state) as reader:
             proposals = Proposals(core, unattended=unattended, reader=reader)
             decided = Decided.of(proposals.course(row, completed(raw, row.task)))
     console().data(decided_data(decided), decided_text(decided))
     return decided_exit(decided)
+
+
+def _warned(incident: Incident) -> None:
+    console().warn(f"the analyst tried {incident.detail}")
 
 
 @plan.command()
