@@ -135,7 +135,9 @@ def test_they_cannot_be_written(evil: World, tmp_path: Path, name: str) -> None:
 TOUCHING = {
     "delete their folder": ("files.delete@1", {"path": ".", "recursive": True}),
     "move their folder": ("files.move@1", {"source": ".", "destination": "copy"}),
-    "run programs in their folder": ("shell.run@1", {"directory": ".", "argv": ["ls"]}),
+    "run a program that removes their folder": ("shell.run@1", {"directory": ".", "argv": ["rm", "-rf", "."]}),
+    "run a program that reads one": ("shell.run@1", {"directory": ".", "argv": ["cat", "policy/rules.yaml"]}),
+    "run a program that nobody knows": ("shell.run@1", {"directory": ".", "argv": ["./tool"]}),
     "read one": ("files.read@1", {"path": "policy/rules.yaml"}),
     "list one": ("files.list@1", {"path": "policy"}),
     "search one": ("files.search@1", {"path": "policy", "pattern": "x"}),

@@ -113,4 +113,5 @@ def test_what_is_not_said_is_strict() -> None:
 def test_the_limits_of_a_workspace_that_sets_none() -> None:
     assert msgspec.to_builtins(Limits()) == {
         "steps": 32, "blastRadius": 25, "usesPerMinute": 600, "planLifetimeMs": 86_400_000, "modelAccepts": "private",
+        "explainedDenials": 8,
     }  # fmt: skip

@@ -74,8 +74,8 @@ class Argument(Value, frozen=True, kw_only=True):
     choices: Annotated[tuple[Text, ...], msgspec.Meta(max_length=256)] = ()
     pattern: Annotated[str, msgspec.Meta(max_length=256)] = ""
     items: Literal["string", "integer"] = "string"
-    language: Language | None = None
-    dialect: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    language: Language | UnsetType = UNSET
+    dialect: Annotated[str, msgspec.Meta(max_length=32)] | UnsetType = UNSET
 
 
 class Resource(Value, frozen=True, kw_only=True):

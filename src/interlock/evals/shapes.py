@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from interlock.artifact.action import (
     Argument,
@@ -157,7 +158,7 @@ def _argument(name: str, value: Json, role: str, language: Language | None, *, f
             chosen, language = Role.CONTENT, None  # Somebody is looked up, and nothing is sent.
         if filed and name.lower() in _data().contents.split():
             language, chosen = None, Role.TARGET if role == "target" else Role.CONTENT
-    return Argument(type=kind, items=items, role=chosen, required=False, max_length=1 << 18, language=language)
+    return Argument(type=kind, items=items, role=chosen, required=False, max_length=1 << 18, language=language or UNSET)
 
 
 def _resources(name: str, effect: Effect, arguments: Mapping[str, Json], roles: Mapping[str, str]) -> list[Resource]:

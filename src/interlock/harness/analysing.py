@@ -69,7 +69,7 @@ class Reader(Protocol):
 
 def language_of(manifest: Manifest, argument: Argument) -> Language | None:
     """What the argument is written in: as its manifest says, else as its role implies."""
-    if argument.language is not None:
+    if argument.language:
         return argument.language
     if argument.role is Role.COMMAND and argument.type == "list":
         return "argv"
@@ -350,9 +350,9 @@ def _contents(manifest: Manifest, arguments: Mapping[str, Json]) -> Iterator[Con
             continue
         if language == "path" and isinstance(value, str) and _PLAIN.match(value):
             continue  # There is nothing in it that could be read in two ways.
-        if language == "email" and argument.language is None and "@" not in codec.encode(value).decode():
+        if language == "email" and not argument.language and "@" not in codec.encode(value).decode():
             continue  # A recipient of another kind: an account, a channel, a user's name.
-        yield Content(argument=name, language=language, value=value, dialect=argument.dialect)
+        yield Content(argument=name, language=language, value=value, dialect=argument.dialect or "")
 
 
 def canonical(path: str, site: Site) -> str:
