@@ -49,7 +49,22 @@ def is_frozen(kind: type) -> bool:
 
 
 PROOF = set(
-    "AtMost Contradiction Encoded Flag Holds Join Language Matches Not OneOf Places Reaches Shape _Translation".split()
+    [
+        "AtMost",
+        "Contradiction",
+        "Encoded",
+        "Flag",
+        "Holds",
+        "Join",
+        "Language",
+        "Matches",
+        "Not",
+        "OneOf",
+        "Places",
+        "Reaches",
+        "Shape",
+        "_Translation",
+    ]
 )
 
 
