@@ -48,24 +48,22 @@ def is_frozen(kind: type) -> bool:
     return bool(config.frozen)
 
 
-PROOF = set(
-    [
-        "AtMost",
-        "Contradiction",
-        "Encoded",
-        "Flag",
-        "Holds",
-        "Join",
-        "Language",
-        "Matches",
-        "Not",
-        "OneOf",
-        "Places",
-        "Reaches",
-        "Shape",
-        "_Translation",
-    ]
-)
+PROOF = {
+    "AtMost",
+    "Contradiction",
+    "Encoded",
+    "Flag",
+    "Holds",
+    "Join",
+    "Language",
+    "Matches",
+    "Not",
+    "OneOf",
+    "Places",
+    "Reaches",
+    "Shape",
+    "_Translation",
+}
 
 
 @pytest.mark.parametrize(
