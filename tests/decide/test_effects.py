@@ -162,6 +162,13 @@ def test_what_is_found_in_an_argument_labels_it() -> None:
     assert "flow.restricted_leaves" in codes(judge(RUN, known=claiming(out, findings=[("secret", "other")])))
 
 
+def test_an_address_is_personal_data_but_not_where_it_says_who_is_addressed() -> None:
+    mail = step("s1", "mail@1", arguments={"to": "bo@known.example", "body": "cc@known.example"})
+    assert "flow.sink_limit" not in codes(judge(mail, known=claiming(findings=[("personal", "to")])))
+    assert "flow.sink_limit" in codes(judge(mail, known=claiming(findings=[("personal", "body")])))
+    assert "flow.restricted_leaves" in codes(judge(mail, known=claiming(findings=[("secret", "to")])))
+
+
 def test_after_a_stranger_was_read_what_changes_or_leaves_is_raised_and_what_reads_is_not() -> None:
     known = {"received": Label(integrity=UNTRUSTED.integrity)}
     assert judge(RUN, known=claiming(file("a", R), **known)).decision is Decision.ALLOW

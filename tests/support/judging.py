@@ -71,6 +71,11 @@ MANIFESTS = (
         resources=(Resource(kind="url", name="{url}", access=Effect.SEND),), destinations=("url",),
         accepts=Confidentiality.INTERNAL,
     ),
+    manifest(
+        "mail", Effect.SEND, Reversibility.IRREVERSIBLE, roles={"to": Role.RECIPIENT, "body": C}, external=True,
+        resources=(Resource(kind="mail", name="{to}", access=Effect.SEND),), destinations=("to",),
+        accepts=Confidentiality.INTERNAL,
+    ),
     needing(
         "tenant",
         manifest("scoped", Effect.READ, Reversibility.PURE, roles={"tenant": C, "text": C}, scope={"tenant": "tenant"}),
