@@ -108,7 +108,7 @@ TABLE = [
     ("truncate -s 0 a.txt", "write file /work/a.txt", "", ""),
     ("shred -u a.txt", "delete file /work/a.txt/**", "", "file.shredded"),
     ("mv a.txt b.txt", "read file /work/a.txt/**; delete file /work/a.txt/**; write file /work/b.txt/**", "", ""),
-    ("mv a.txt /tmp/", "read file /work/a.txt/**; delete file /work/a.txt/**; write file /tmp/**", "", ""),
+    ("mv a.txt /tmp/", "read file /work/a.txt/**; delete file /work/a.txt/**; write file /tmp/**; write file /tmp/a.txt", "", ""),
     # Other code.
     ("sh -c 'cat a.txt'", "read file /work/a.txt", "", ""),
     ('bash -c \'cat "$1"\' _ a.txt', "read file /work/a.txt", "", ""),

@@ -27,6 +27,13 @@ from interlock.artifact.resources import Touched, inside
 SCRATCH = ("/tmp", "/var/tmp")  # noqa: S108 - a step's own, private and gone with it
 _OUTSIDE = frozenset({"endpoint", "recipient", "cloud", "cluster", "repository"})
 _FILES = frozenset({Effect.WRITE, Effect.DELETE})
+_ONLY_GIVE = frozenset(  # Package indexes to which nothing can be uploaded.
+    f"{host}:443"
+    for host in (
+        "pypi.org", "files.pythonhosted.org", "index.crates.io", "static.crates.io", "proxy.golang.org",
+        "sum.golang.org",
+    )
+)  # fmt: skip
 _WITHIN = frozenset({"environment", "program"})  # Of the step's own processes, of which nothing stays.
 _INSTALLED = frozenset(
     {"language", "npm", "pip"}
@@ -57,9 +64,11 @@ def parts(
     whole = seen(manifest, claim)
     own = () if whole else tuple(_declared(manifest, resource) for resource in declared)
     known = {(part.resource.kind, part.resource.name, part.resource.access) for part in own}
+    touched = claim.touched if claim is not None else ()
+    leaks = whole and _reads(touched, roots)
     claimed = [
-        _claimed(resource, roots)
-        for resource in (claim.touched if claim is not None else ())
+        _claimed(resource, roots, leaks=leaks)
+        for resource in touched
         if (resource.kind, resource.name, resource.access) not in known
     ]
     if whole:
@@ -102,8 +111,23 @@ def _declared(manifest: Manifest, resource: Touched) -> Part:
     )
 
 
-def _claimed(resource: Touched, roots: tuple[str, ...]) -> Part:
-    """A claimed effect; that something is run is none of its own, for what it does is claimed as well."""
+def _reads(touched: Iterable[Touched], roots: tuple[str, ...]) -> bool:
+    """Whether the step reads a file that it has not made itself."""
+    made = {one.name for one in touched if one.kind == "file" and one.access is Effect.WRITE and not one.recursive}
+    return any(
+        one.kind == "file"
+        and one.access in {Effect.READ, Effect.EXECUTE}
+        and one.name not in made
+        and not scratch(one, roots)
+        for one in touched
+    )
+
+
+def _claimed(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) -> Part:
+    """A claimed effect; that something is run is none of its own, for what it does is claimed as well.
+
+    An end point is served as an opaque stream, so that whatever the step reads (``leaks``) may leave by it.
+    """
     access, kind = resource.access, resource.kind
     if kind == "endpoint" and resource.name.endswith(":0"):  # A protocol without ports.
         resource = msgspec.structs.replace(resource, open=True)
@@ -111,9 +135,10 @@ def _claimed(resource: Touched, roots: tuple[str, ...]) -> Part:
     installing = kind == "package" and resource.name in _INSTALLED
     listening = kind == "network" and resource.name.startswith("listen")  # In a network of its own.
     harmless = running or installing or listening or kind in _WITHIN or scratch(resource, roots)
+    leaves = leaks and kind == "endpoint" and access is Effect.READ and resource.name not in _ONLY_GIVE
     return Part(
         resource=resource,
-        effect=Effect.READ if harmless else access,
+        effect=Effect.READ if harmless else Effect.SEND if leaves else access,
         reversibility=Reversibility.PURE if harmless or access is Effect.READ else _way_back(resource, roots),
         privileged=kind == "privilege" or access is Effect.GRANT_ACCESS,
         external=kind in _OUTSIDE or access is Effect.SEND,

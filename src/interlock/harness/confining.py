@@ -18,6 +18,7 @@ from interlock.harness.sandbox.profiles import PathGrant, overlaps
 from interlock.harness.sandbox.runtime import runtime_paths
 from interlock.harness.workspace import FILE_NAME
 
+_RUN_LATER = ("hooks", "config")
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 
 
@@ -39,11 +40,13 @@ def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[st
     return _covered(grants, own)
 
 
-def _covered(grants: Mapping[str, PathGrant], own: Iterable[str]) -> tuple[PathGrant, ...]:
-    """The grants, with nothing where ``own`` paths stand in them."""
+def _covered(
+    grants: Mapping[str, PathGrant], own: Iterable[str], standing: Iterable[str] = ()
+) -> tuple[PathGrant, ...]:
+    """The grants, with nothing where ``own`` paths stand in them; ``standing`` ones stay as they are."""
     own = set(own)
     own = {one for one in own if not any(inside(one, other) for other in own - {one})}
-    kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own))]
+    kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own.union(standing)))]
     covers = {one.path: one for one in sorted(kept, key=lambda one: (not one.write, one.hidden))}
     return tuple(sorted({**grants, **covers}.values()))
 
@@ -133,13 +136,23 @@ def claimed_grants(
             write, listing = grant.write or (known is not None and known.write), grant.listing
             listing = listing and (known is None or known.listing)
             grants[grant.path] = PathGrant(path=grant.path, write=write, listing=listing and not write)
-    return _covered(grants, own)
+    return _covered(grants, own, _standing(grants.values(), wanted))
+
+
+def _standing(grants: Iterable[PathGrant], wanted: Iterable[Touched]) -> Iterator[str]:
+    """What a repository runs by itself, in a folder that is changed: only a claim that names it may change it."""
+    named = [one.name for one in wanted if one.access is not Effect.READ]
+    for top in {Path(grant.path) for grant in grants if grant.write}:
+        around = [one for one in (top, *top.parents) if one.name == ".git"]
+        for repository in (*around, top / ".git", *top.glob("*/.git")):
+            found = [str(repository / name) for name in _RUN_LATER] if not repository.is_symlink() else []
+            yield from (one for one in found if not any(inside(name, one) for name in named))
 
 
 def _claimed_grant(resource: Touched) -> PathGrant | None:
     path, changes = Path(resource.name), resource.access in {Effect.WRITE, Effect.DELETE}
     there = path.exists() or path.is_symlink()
-    alone = there and not (resource.access is Effect.DELETE or (changes and path.is_dir() and not resource.recursive))
+    alone = there and resource.access is not Effect.DELETE
     if not there and not changes:
         return None
     chosen = path if alone else next(parent for parent in path.parents if parent.is_dir())

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +21,7 @@ from interlock.artifact.codec import Value
 if TYPE_CHECKING:
     from interlock.analyst.shell.walk import Walker
 
+_EVALUATED = re.compile(r"\[.*(?:\$\(|`)", re.DOTALL)
 _LOADS = ("require", "-r", "-M", "-e", "import", "javaagent", "-I", "-d")
 
 
@@ -43,9 +46,16 @@ def names() -> Names:
     return msgspec.json.decode(raw, type=Names)
 
 
+def evaluated(walker: Walker, texts: Iterable[str]) -> None:
+    """A subscript is expanded wherever a shell computes or looks for a variable, also in what was quoted."""
+    if any(_EVALUATED.search(text) for text in texts):
+        walker.note("shell.dynamic_code")
+
+
 def assigned(walker: Walker, values: dict[str, Data], *, exported: bool) -> None:
     """Claim what an assignment changes for the commands after it."""
     known = names()
+    evaluated(walker, (value.text for value in values.values()))
     for name, value in values.items():
         if name in known.commands:
             if value.text not in known.plain_commands:

@@ -301,6 +301,8 @@ class Expander:
         if sign == ":":
             offset, colon, length = rest[1:].partition(":")
             return portion(value, self._word(node, offset, tags), self._word(node, length, tags) if colon else None)
+        if rest.startswith("@P"):  # Expanded as a prompt is.
+            self._host.note("shell.dynamic_code")
         argument = self._word(node, rest[len(sign) :], tags)
         if sign[-1] in "-=+?":
             return self._default(name, value, sign[-1], argument, has_colon=len(sign) == 2)

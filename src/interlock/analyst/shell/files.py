@@ -40,6 +40,7 @@ _CACHES = (
     "/root/.cache",
     "/root/.npm",
 )
+_HIDDEN = re.compile(r"/\.[^/]*[*?\[][^/]*(?:/|\Z)")
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|.*\.localhost)\Z")
 _METADATA = frozenset(
     ("169.254.169.254", "metadata.google.internal", "metadata", "100.100.100.200", "169.254.170.2", "fd00:ec2::254")
@@ -143,6 +144,10 @@ def write(walker: Walker, word: Word | Data, data: Data, *, append: bool = False
         walker.note("shell.dynamic_path")
         return
     for place in found:
+        if any(inside(place.name, link) and place.name != link for link in walker.state.links) or _HIDDEN.search(
+            place.pattern
+        ):
+            walker.note("shell.dynamic_path")  # Where a new link leads, or what a hidden name would match.
         walker.claims.touch(Effect.WRITE, "file", place.name, recursive=place.recursive)
         if recursive and not append and place.name in _SYSTEM and place.name != walker.claims.place.root:
             walker.claims.signal("recursive.root_write")

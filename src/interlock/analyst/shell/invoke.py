@@ -11,6 +11,7 @@ from interlock.analyst.shell import code
 from interlock.analyst.shell.apply import apply
 from interlock.analyst.shell.builtins import BUILTINS
 from interlock.analyst.shell.environment import assigned as environment_assigned
+from interlock.analyst.shell.environment import evaluated
 from interlock.analyst.shell.files import connect, name_of, read, send, write
 from interlock.analyst.shell.models import models
 from interlock.analyst.shell.paths import SYSTEM_FOLDERS, is_outside
@@ -57,6 +58,8 @@ def invoke(walker: Walker, words: list[Word], stdin: Data, assigned: dict[str, D
     if body is not None:
         return _call(walker, name, words[1:], stdin, assigned)
     builtin = BUILTINS.get(name)
+    if builtin is not None and (name not in ("echo", "printf") or "-v" in {word.text for word in words}):
+        evaluated(walker, (word.text for word in words))
     if builtin is not None:
         return _with(walker, assigned, lambda: builtin(walker, words[1:], stdin))
     return _with(walker, assigned, lambda: _program(walker, words, stdin))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from interlock.analyst.shell import code
 from interlock.analyst.shell.files import delete, name_of, write
 from interlock.analyst.shell.globs import places
-from interlock.analyst.shell.use import Use
+from interlock.analyst.shell.use import Use, is_folder
 from interlock.analyst.shell.words import UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
@@ -106,6 +106,16 @@ def _escape(use: Use, word: Word) -> None:
 def _link(use: Use, word: Word) -> None:
     """A link lets its target be reached by another name; both count as what is done to either."""
     use.reading(word)
+    base = word.text.rstrip("/").rpartition("/")[2]
+    targets = [one for name, _, one in use.found.values if name in ("-t", "--target-directory")]
+    targets += use.found.operands[1:][-1:]
+    for target in targets or [word._replace(text=".")]:
+        for text in (target.text, f"{target.text}/{base}"):
+            name = name_of(use.walker, target._replace(text=text))
+            if name is not None:
+                use.walker.state.links.add(name)
+        if is_folder(target.text, base):
+            write(use.walker, target._replace(text=f"{target.text}/{base}"), Data(), append=True)
 
 
 def _list(use: Use, word: Word) -> None:

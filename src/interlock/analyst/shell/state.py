@@ -35,6 +35,7 @@ class State:
     files: dict[str, Data] = field(default_factory=_variables)
     descriptors: dict[str, Data] = field(default_factory=_variables)
     parameters: tuple[Data, ...] | None = ()
+    links: set[str] = field(default_factory=set[str])  # Names that a script made lead elsewhere: in every fork.
     ended: bool = False
 
     def fork(self) -> State:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tree_sitter import Node
 
-from interlock.analyst.shell.environment import assigned
+from interlock.analyst.shell.environment import assigned, evaluated
 from interlock.analyst.shell.globs import as_value
 from interlock.analyst.shell.grammar import SKIPPED, assigned_in, substitutions, text_of
 from interlock.analyst.shell.state import State
@@ -57,7 +57,9 @@ def declare(walker: Walker, node: Node) -> Data:
     if node.type == "variable_assignment":
         assign(walker, node, values)
     elif node.type == "unset_command":
-        for word in [word for child in node.named_children for word in walker.words(child)]:
+        removed = [word for child in node.named_children for word in walker.words(child)]
+        evaluated(walker, (word.text for word in removed))
+        for word in removed:
             walker.state.variables[word.text] = NOTHING
             values[word.text] = NOTHING
     for child in node.named_children if node.type != "variable_assignment" else ():
@@ -104,6 +106,8 @@ def condition(walker: Walker, node: Node, stdin: Data) -> Data:
             walker.output(one) if one.type == "command_substitution" else walker.piped(one)
         elif one.type == "expansion":
             walker.words(one)
+        elif one.type == "raw_string":
+            evaluated(walker, [text_of(one)])
         elif one.type == "command":
             walker.run(one, stdin)
         else:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.files import connect, content_of, read, write
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint
 from interlock.analyst.shell.words import NONE, Data, Word, unknown
 from interlock.artifact.action import Effect
+
+_TELLS = re.compile(  # What a client itself is told, and what changes nothing but its output.
+    r"\s*(?:\.(?:bail|changes|databases|dump|echo|exit|explain|fullschema|headers?|help|indexes|indices|mode|nullvalue"
+    r"|quit|schema|separator|show|stats|tables|timeout|timer|version|width|shell|system)\b|\\(?:[dlxqz?!]|conninfo|timing|pset|[aHt]\b))"
+)
 
 
 def database(use: Use, _words: list[Word]) -> Data | None:
@@ -52,6 +59,8 @@ def _sql(use: Use, text: Data) -> None:
         for mark in ("\\!", ".shell", ".system", "system "):
             if line.strip().startswith(mark):
                 code.run(use.walker, "shell", Data(line.strip()[len(mark) :]), NONE)
+        if line.lstrip().startswith((".", "\\")) and not _TELLS.match(line):
+            use.walker.note("shell.unknown_code")
     cleaned = "\n".join(line for line in text.text.splitlines() if not line.strip().startswith((".", "\\")))
     if cleaned.strip():
         use.walker.claims.inline("sql", cleaned, dialect=use.model.kind)

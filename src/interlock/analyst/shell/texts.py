@@ -26,6 +26,8 @@ def xxd(use: Use, _words: list[Word]) -> Data | None:
     for word in use.found.operands[:1]:
         use.reading(word)
         data = use.content or data
+    for word in use.found.operands[1:2]:
+        use.writing(word, append=True)
     return outputs.unhex(data) if use.found.has("-p -ps -plain -postscript") else outputs.decoded(data, None)
 
 

@@ -9,7 +9,7 @@ from interlock.analyst.shell.files import connect, delete, is_root, read, send, 
 from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.roles import play
-from interlock.analyst.shell.use import Handler, Use, endpoint
+from interlock.analyst.shell.use import Handler, Use, endpoint, is_folder
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
@@ -141,16 +141,13 @@ def copyfile(use: Use, _words: list[Word]) -> Data | None:
         data = read(walker, word, recursive=use.recursive)
         use.read |= data.tags
         use.content = data if use.content is None else unknown(use.content.tags | data.tags)
+        if found.has("-l --link"):  # What is done to the new name is done to the old one.
+            write(walker, word, Data(), append=True, recursive=use.recursive)
         if moves:
-            for code_ in [
-                one.name for one in places(word, walker.state.folders, walker.state.home, recursive=False) or ()
-            ]:
-                walker.claims.touch(Effect.DELETE, "file", code_, recursive=True)
-                if is_root(walker, code_):
-                    walker.claims.signal("recursive.root_delete")
-                for signal in meanings_of(code_, "delete", walker.state.home, False):
-                    walker.claims.signal(signal)
+            _moved(use, word)
     if target is not None:
+        if target.glob:
+            walker.note("shell.dynamic_path")
         data = use.content if use.content is not None else unknown()
         write(
             walker,
@@ -162,16 +159,32 @@ def copyfile(use: Use, _words: list[Word]) -> Data | None:
             if word.known and not word.glob:
                 base = word.text.rstrip("/").rpartition("/")[2]
                 into = target._replace(text=f"{target.text.rstrip('/') or '/'}/{base}")
-                _under(use, into, data)
+                _under(use, into, data, sure=is_folder(target.text, base))
     return Data()
 
 
-def _under(use: Use, word: Word, data: Data) -> None:
-    """The target may be a folder: then the copy has the source's name in it."""
+def _moved(use: Use, word: Word) -> None:
+    """What is moved is no longer where it was."""
+    walker = use.walker
+    for place in places(word, walker.state.folders, walker.state.home, recursive=False) or ():
+        walker.claims.touch(Effect.DELETE, "file", place.name, recursive=True)
+        if is_root(walker, place.name):
+            walker.claims.signal("recursive.root_delete")
+        for signal in meanings_of(place.name, "delete", walker.state.home, False):
+            walker.claims.signal(signal)
+
+
+def _under(use: Use, word: Word, data: Data, *, sure: bool) -> None:
+    """The target may be a folder: then the copy has the source's name in it.
+
+    Where it is one (``sure``), or the name is a hidden one, that is claimed as well.
+    """
     walker = use.walker
     for place in places(word, walker.state.folders, walker.state.home, recursive=False) or ():
         for signal in meanings_of(place.name, "write", walker.state.home, False):
             walker.claims.signal(signal)
+        if sure:
+            walker.claims.touch(Effect.WRITE, "file", place.name)
         walker.state.files.setdefault(place.name, data)
 
 

@@ -81,6 +81,12 @@ class Use:
 Handler = Callable[[Use, list[Word]], Data | None]
 
 
+def is_folder(target: str, base: str) -> bool:
+    """Whether a target is taken for a folder that gets ``base``: it is spelt as one, or either name is a hidden one."""
+    last = target.rpartition("/")[2]
+    return last.startswith(".") or not last or base.startswith(".")
+
+
 def endpoint(text: str, port: str) -> tuple[str, str]:
     """Host and port of a URL, of ``user@host:path`` or of a host."""
     remote = _SCP.match(text) if "://" not in text else None
