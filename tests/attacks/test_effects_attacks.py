@@ -16,6 +16,7 @@ from interlock.analyst import reading
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.analysis import Analysis
+from interlock.artifact.errors import StateError
 from interlock.artifact.plan import Proposal, ProposedStep
 from interlock.artifact.task import Budget, Task
 from interlock.artifact.verdict import Decision
@@ -23,6 +24,7 @@ from interlock.decide import gate
 from interlock.decide.evidence import Evidence, Site
 from interlock.decide.policy import compile_policies
 from interlock.harness import analysing
+from interlock.harness.confining import claimed_grants, path_grants
 
 # fmt: off
 ASKS = [
@@ -116,3 +118,19 @@ def test_what_a_repository_runs_by_itself_stays(monkeypatch: pytest.MonkeyPatch)
         assert list((folder / ".git" / "hooks").iterdir()) == []
         assert (folder / ".git" / "config").read_text() == "[core]\n"
         world.close()
+
+
+def test_a_file_with_another_name_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("x")
+    (tmp_path / "inside").hardlink_to(tmp_path / "outside")
+    with pytest.raises(StateError, match=r"another name"):
+        claimed_grants([file(str(tmp_path / "inside"), Effect.WRITE)], (), (), (str(tmp_path),))
+
+
+def test_a_folder_that_a_step_made_can_be_removed_again(tmp_path: Path) -> None:
+    """What is mounted by itself cannot: the grant of the folder around it is enough."""
+    (tmp_path / "made").mkdir()
+    world = [file(str(tmp_path / "made" / "a"), Effect.WRITE), file(str(tmp_path / "made"), Effect.WRITE)]
+    packaged = json.loads((resources.files("interlock.executor.catalogue") / "shell.json").read_bytes())
+    manifest = msgspec.convert(packaged["actions"][0], Manifest)
+    assert [one.path for one in path_grants(world, manifest)] == [str(tmp_path)]

@@ -48,7 +48,16 @@ def _covered(
     own = {one for one in own if not any(inside(one, other) for other in own - {one})}
     kept = [one for grant in grants.values() for one in (*_hidden(grant, own), *_kept(grant, own.union(standing)))]
     covers = {one.path: one for one in sorted(kept, key=lambda one: (not one.write, one.hidden))}
-    return tuple(sorted({**grants, **covers}.values()))
+    needed = {path: grant for path, grant in grants.items() if not _again(grant, grants.values())}
+    return tuple(sorted({**needed, **covers}.values()))
+
+
+def _again(grant: PathGrant, grants: Iterable[PathGrant]) -> bool:
+    """Whether a wider grant gives the same: a mount of its own could not be removed."""
+    return grant.write and any(
+        other.write and other.execute == grant.execute and other.path != grant.path and inside(grant.path, other.path)
+        for other in grants
+    )
 
 
 def _reached(resource: Touched, manifest: Manifest) -> str:
@@ -155,6 +164,11 @@ def _claimed_grant(resource: Touched) -> PathGrant | None:
     alone = there and resource.access is not Effect.DELETE
     if not there and not changes:
         return None
+    if alone and changes and path.is_file() and path.stat().st_nlink > 1:
+        hint = "write a copy of it"
+        raise StateError(
+            "resource.link", f"{path.name} has another name, under which it would change as well", hint=hint
+        )
     chosen = path if alone else next(parent for parent in path.parents if parent.is_dir())
     if chosen.resolve() != chosen:
         hint = "name the real path"
