@@ -28,9 +28,15 @@ SCRATCH = ("/tmp", "/var/tmp")  # noqa: S108 - a step's own, private and gone wi
 _OUTSIDE = frozenset({"endpoint", "recipient", "cloud", "cluster", "repository"})
 _FILES = frozenset({Effect.WRITE, Effect.DELETE})
 _ONLY_GIVE = frozenset(  # Package indexes to which nothing can be uploaded.
-    ("files.pythonhosted.org:443", "index.crates.io:443", "proxy.golang.org:443", "pypi.org:443", "static.crates.io:443",
-     "sum.golang.org:443")
-)  # fmt: skip
+    (
+        "files.pythonhosted.org:443",
+        "index.crates.io:443",
+        "proxy.golang.org:443",
+        "pypi.org:443",
+        "static.crates.io:443",
+        "sum.golang.org:443",
+    )
+)
 _WITHIN = frozenset({"environment", "program"})  # Of the step's own processes, of which nothing stays.
 _INSTALLED = frozenset(
     {"language", "npm", "pip"}
