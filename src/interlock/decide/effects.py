@@ -25,18 +25,8 @@ from interlock.artifact.analysis import Analysis
 from interlock.artifact.resources import Touched, inside
 
 SCRATCH = ("/tmp", "/var/tmp")  # noqa: S108 - a step's own, private and gone with it
-_OUTSIDE = frozenset({"endpoint", "recipient", "cloud", "cluster", "repository"})
+_OUTSIDE = frozenset({"endpoint", "recipient", "cloud", "cluster", "registry", "repository"})
 _FILES = frozenset({Effect.WRITE, Effect.DELETE})
-_ONLY_GIVE = frozenset(  # Package indexes to which nothing can be uploaded.
-    (
-        "files.pythonhosted.org:443",
-        "index.crates.io:443",
-        "proxy.golang.org:443",
-        "pypi.org:443",
-        "static.crates.io:443",
-        "sum.golang.org:443",
-    )
-)
 _WITHIN = frozenset({"environment", "program"})  # Of the step's own processes, of which nothing stays.
 _INSTALLED = frozenset(
     {"language", "npm", "pip"}
@@ -129,7 +119,8 @@ def _reads(touched: Iterable[Touched], roots: tuple[str, ...]) -> bool:
 def _claimed(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) -> Part:
     """A claimed effect; that something is run is none of its own, for what it does is claimed as well.
 
-    An end point is served as an opaque stream, so that whatever the step reads (``leaks``) may leave by it.
+    An end point is served as an opaque stream, so that whatever the step reads (``leaks``) may leave by it.  A registry
+    of packages is not served at all.
     """
     access, kind = resource.access, resource.kind
     if kind == "endpoint" and resource.name.endswith(":0"):  # A protocol without ports.
@@ -138,7 +129,7 @@ def _claimed(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) 
     installing = kind == "package" and resource.name in _INSTALLED
     listening = kind == "network" and resource.name.startswith("listen")  # In a network of its own.
     harmless = running or installing or listening or kind in _WITHIN or scratch(resource, roots)
-    leaves = leaks and kind == "endpoint" and access is Effect.READ and resource.name not in _ONLY_GIVE
+    leaves = leaks and kind == "endpoint" and access is Effect.READ
     return Part(
         resource=resource,
         effect=Effect.READ if harmless else Effect.SEND if leaves else access,

@@ -27,7 +27,7 @@ ROLES = frozenset((
 KINDS = frozenset((
     "file", "endpoint", "program", "package", "service", "process", "user", "privilege", "persistence", "kernel",
     "container", "cluster", "cloud", "database", "environment", "device", "network", "repository", "clipboard",
-    "secret",
+    "registry", "secret",
 ))
 # fmt: on
 STYLES = frozenset(("gnu", "single", "plain", "bundle"))
