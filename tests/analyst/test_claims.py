@@ -6,7 +6,7 @@ from interlock.analyst.claims import MAX_NESTING, MAX_TOUCHED, Claims, Place
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import encode, parse
 
-PLACE = Place(argument="command", root="/work", home="/home/ada")
+PLACE = Place(argument="command", root="/proj", home="/home/ada")
 
 
 @pytest.mark.parametrize("name", ["a\u200bb", "e\u0301", "\ud800", "x" * 5000, "a\x1bb"])
@@ -22,7 +22,7 @@ def test_a_name_that_no_artifact_holds_is_open_and_opaque(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("a/../b", "/work/b"),
+        ("a/../b", "/proj/b"),
         ("~/x", "/home/ada/x"),
         ("/etc//passwd", "/etc/passwd"),
         ("", "*"),
@@ -56,7 +56,7 @@ def test_other_languages_are_read_by_their_analysers_to_a_bounded_nesting() -> N
         claims.inline("python", text)
         return claims
 
-    claims = Claims(Place(argument="command", root="/work", analysers={"python": reader}))
+    claims = Claims(Place(argument="command", root="/proj", analysers={"python": reader}))
     claims.inline("python", "x")
     claims.inline("ruby", "x")
     assert list(claims.signals) == [f"nested.n{level}" for level in range(1, MAX_NESTING + 1)]

@@ -19,7 +19,7 @@ from interlock.artifact.codec import Json
 
 def asked(value: Json, language: Language = "shell") -> Question:
     content = Content(argument="command", language=language, value=value)
-    return Question(action="run", contents=(content,), root="/work/site", home="/home/ada")
+    return Question(action="run", contents=(content,), root="/proj/site", home="/home/ada")
 
 
 def score(value: Json, language: Language = "shell") -> int:

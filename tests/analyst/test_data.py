@@ -22,7 +22,7 @@ SECRETS = [
     ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U", "secret.jwt"),
     ("SG." + B62[:22] + "." + B62 + B62[:11], "secret.sendgrid_key"),
     ("pypi-AgEIcHlwaS5vcmc" + B62 * 3, "secret.pypi_token"),
-    ("//registry.npmjs.org/:_authToken=npm_" + B62 + "abcd", "secret.npm_token"),
+    ("//registry.example.net/:_authToken=npm_" + B62 + "abcd", "secret.npm_token"),
     ("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawe", "secret.telegram_token"),
     ("AccountKey=" + B62 * 2 + B62[:22] + "==", "secret.azure_storage_key"),
     ("hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh", "secret.api_key"),

@@ -34,7 +34,7 @@ WALKED: list[tuple[Json, set[str], set[str]]] = [
     ({"to": "bo@b.example", "body": "See you at 10, Ann"}, set(), {"send recipient:bo@b.example"}),
     ({"recipients": ["a@a.example", "b@b.example"]}, set(), {"send recipient:a@a.example", "send recipient:b@b.example"}),
     ({"to": "Ann"}, set(), set()),
-    ({"attachments": ["/work/site/report.pdf"]}, set(), {"read file:/work/site/report.pdf"}),
+    ({"attachments": ["/proj/site/report.pdf"]}, set(), {"read file:/proj/site/report.pdf"}),
     ({"attachments": "~/.ssh/id_rsa"}, {"path.credential"}, {"read file:/home/ada/.ssh/id_rsa"}),
     ({"options": {"webhook": "http://169.254.169.254/x y"}}, {"url.metadata"}, {"read endpoint:169.254.169.254:80"}),
     ({"links": ["https://a.example/"]}, {"shape.url"}, {"read endpoint:a.example:443"}),

@@ -38,7 +38,7 @@ def child(supervisor: Supervisor) -> Iterator[Child]:
 
 def question(language: str, value: Json) -> Question:
     content = Content(argument="a", language=language, value=value)  # type: ignore[arg-type]
-    return Question(action="x", contents=(content,), root="/work", home="/home/u")
+    return Question(action="x", contents=(content,), root="/proj", home="/home/u")
 
 
 def asked(child: Child, sent: Question) -> Analysis:

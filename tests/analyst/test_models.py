@@ -10,7 +10,7 @@ from interlock.analyst.shell.handlers import HANDLERS
 from interlock.analyst.shell.models import Family, Model, ModelError, gather, models, read
 from interlock.analyst.shell.signals import vocabulary, weight
 
-PLACE = Place(argument="command", root="/work", home="/home/ada")
+PLACE = Place(argument="command", root="/proj", home="/home/ada")
 
 
 def family(**command: object) -> bytes:
@@ -67,7 +67,7 @@ def test_the_models_of_the_release() -> None:
 
 
 def test_a_model_is_read_once_and_options_have_all_their_forms() -> None:
-    expected = ["read endpoint api.test:443", "write file /work/o"]
+    expected = ["read endpoint api.test:443", "write file /proj/o"]
     for words in (["-o", "o"], ["-oo"], ["--output", "o"], ["--output=o"], ["-so", "o"], ["-soo"]):
         claims = analyse_argv(["curl", *words, "https://api.test/"], PLACE)
         assert [f"{one.access} {one.kind} {one.name}" for one in claims.touched] == expected, words

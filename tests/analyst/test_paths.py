@@ -6,7 +6,7 @@ from interlock.analyst.paths import analyse
 from support.analysing import codes, place, touches
 
 PLAIN = [
-    "notes.txt", "docs/a b.md", "./src/main.py", "src/../README.md", "/work/site/index.html", "/tmp/build/log.txt", "a.b.c",
+    "notes.txt", "docs/a b.md", "./src/main.py", "src/../README.md", "/proj/site/index.html", "/tmp/build/log.txt", "a.b.c",
     "déjà vu.txt", "report_2024-05-19.pdf", "50%.csv", "images/photo (1).png", "/dev/null", "名前.txt", "C#/notes.md", "a;b.txt",
 ]  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_a_disguised_path_is_opaque_and_read_as_what_it_may_be(text: str, name: 
 
 PLACES = [
     ("../../etc/passwd", {"path.traversal", "path.outside", "path.system"}),
-    ("/work/site/../../etc/hosts", {"path.traversal", "path.system"}),
+    ("/proj/site/../../etc/hosts", {"path.traversal", "path.system"}),
     ("~/.ssh/id_ed25519", {"path.credential", "path.outside"}),
     ("config/.env", {"path.credential"}),
     ("~/.docker/config.json", {"path.credential"}),

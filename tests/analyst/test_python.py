@@ -12,23 +12,23 @@ KNOWN = [
     ("import re, math\nx = re.sub('a', 'b', 'aaa')\nprint(math.sqrt(4), x)", set()),
     ("import functools\ndef keep(f):\n    @functools.wraps(f)\n    def inner(*a):\n        return f(*a)\n    return inner", set()),
     ("class A:\n    def __init__(self):\n        self.x = 1\n    def go(self):\n        return self.x\nA().go()", set()),
-    ("with open('in.csv') as f:\n    rows = f.readlines()", {"read file:/work/site/in.csv"}),
-    ("open('out.txt', 'w').write('x')", {"write file:/work/site/out.txt"}),
-    ("open('log.txt', mode='a')", {"write file:/work/site/log.txt"}),
-    ("open('both.txt', 'r+')", {"write file:/work/site/both.txt", "read file:/work/site/both.txt"}),
-    ("base = 'data'\nopen(base + '/x.txt')", {"read file:/work/site/data/x.txt"}),
-    ("import os\nopen(os.path.join('a', 'b', 'c.txt'))", {"read file:/work/site/a/b/c.txt"}),
-    ("from pathlib import Path\n(Path('a') / 'b.txt').write_text('x')", {"write file:/work/site/a/b.txt"}),
-    ("from pathlib import Path\nPath('old').unlink()", {"delete file:/work/site/old"}),
-    ("import os as o\no.remove('x')", {"delete file:/work/site/x"}),
-    ("from os import rename as r\nr('a', 'b')", {"delete file:/work/site/a", "write file:/work/site/b"}),
-    ("import shutil\nshutil.copy('a', 'b')", {"read file:/work/site/a", "write file:/work/site/b"}),
-    ("import os\nos.makedirs('out/x', exist_ok=True)", {"write file:/work/site/out/x"}),
+    ("with open('in.csv') as f:\n    rows = f.readlines()", {"read file:/proj/site/in.csv"}),
+    ("open('out.txt', 'w').write('x')", {"write file:/proj/site/out.txt"}),
+    ("open('log.txt', mode='a')", {"write file:/proj/site/log.txt"}),
+    ("open('both.txt', 'r+')", {"write file:/proj/site/both.txt", "read file:/proj/site/both.txt"}),
+    ("base = 'data'\nopen(base + '/x.txt')", {"read file:/proj/site/data/x.txt"}),
+    ("import os\nopen(os.path.join('a', 'b', 'c.txt'))", {"read file:/proj/site/a/b/c.txt"}),
+    ("from pathlib import Path\n(Path('a') / 'b.txt').write_text('x')", {"write file:/proj/site/a/b.txt"}),
+    ("from pathlib import Path\nPath('old').unlink()", {"delete file:/proj/site/old"}),
+    ("import os as o\no.remove('x')", {"delete file:/proj/site/x"}),
+    ("from os import rename as r\nr('a', 'b')", {"delete file:/proj/site/a", "write file:/proj/site/b"}),
+    ("import shutil\nshutil.copy('a', 'b')", {"read file:/proj/site/a", "write file:/proj/site/b"}),
+    ("import os\nos.makedirs('out/x', exist_ok=True)", {"write file:/proj/site/out/x"}),
     ("import os\nprint(os.environ['HOME'], os.getenv('PATH'))", {"read environment:HOME", "read environment:PATH"}),
     ("import requests\nrequests.get('https://api.example/x').json()", {"send endpoint:api.example:443"}),
     ("from urllib.request import urlopen\nurlopen('http://a.example/')", {"send endpoint:a.example:80"}),
     ("import requests\ns = requests.Session()\ns.post('https://a.example/', data={})", {"send endpoint:a.example:443"}),
-    ("import sqlite3\nc = sqlite3.connect('a.db')\nc.execute('DELETE FROM t WHERE id = 1')", {"write file:/work/site/a.db", "delete table:t"}),
+    ("import sqlite3\nc = sqlite3.connect('a.db')\nc.execute('DELETE FROM t WHERE id = 1')", {"write file:/proj/site/a.db", "delete table:t"}),
     ("import smtplib\nsmtplib.SMTP('mail.example', 25)", {"send endpoint:mail.example:25"}),
     ("try:\n    x = 1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError(str(e)) from e", set()),
     ("import threading\ndef go():\n    pass\nthreading.Thread(target=go).start()", set()),
@@ -140,8 +140,8 @@ def test_whatever_could_do_more_is_told(text: str, expected: set[str]) -> None:
 def test_a_module_that_the_agent_wrote_is_read() -> None:
     handed: list[str] = []
     scripts = {
-        "/work/site/helper.py": "import os\nos.system('id')",
-        "/work/site/json.py": "import os\nos.system('uname')",
+        "/proj/site/helper.py": "import os\nos.system('id')",
+        "/proj/site/json.py": "import os\nos.system('uname')",
     }
     claims = analyse("import helper, json\nhelper.go()", place(handed, scripts=scripts))
     assert handed == ["id", "uname"]
@@ -149,7 +149,7 @@ def test_a_module_that_the_agent_wrote_is_read() -> None:
 
 
 def test_scripts_that_import_each_other_end() -> None:
-    scripts = {"/work/site/a.py": "import b", "/work/site/b.py": "import a"}
+    scripts = {"/proj/site/a.py": "import b", "/proj/site/b.py": "import a"}
     assert "analysis.too_nested" in analyse("import a", place(scripts=scripts)).opaque_codes
 
 

@@ -15,14 +15,14 @@ def ask(*contents: tuple[str, Json], scripts: dict[str, str] | None = None) -> A
         Content(argument=f"a{at}", language=language, value=value)  # type: ignore[arg-type]
         for at, (language, value) in enumerate(contents)
     )
-    return reading.answer(Question(action="x", contents=asked, root="/work", home="/home/u", scripts=scripts or {}))
+    return reading.answer(Question(action="x", contents=asked, root="/proj", home="/home/u", scripts=scripts or {}))
 
 
 TOUCHES: dict[str, tuple[str, Json, str]] = {
-    "a shell line": ("shell", "cat notes.txt", "file:/work/notes.txt"),
-    "an argument vector": ("argv", ["cat", "notes.txt"], "file:/work/notes.txt"),
+    "a shell line": ("shell", "cat notes.txt", "file:/proj/notes.txt"),
+    "an argument vector": ("argv", ["cat", "notes.txt"], "file:/proj/notes.txt"),
     "SQL": ("sql", "DELETE FROM staff WHERE id = 1", "table:staff"),
-    "Python": ("python", "open('notes.txt').read()", "file:/work/notes.txt"),
+    "Python": ("python", "open('notes.txt').read()", "file:/proj/notes.txt"),
     "a URL": ("url", "https://a.example/x", "endpoint:a.example:443"),
     "a recipient": ("email", "Ann@a.example", "recipient:ann@a.example"),
     "several recipients": ("email", ["ann@a.example", "bo@b.example"], "recipient:bo@b.example"),
@@ -47,8 +47,8 @@ def test_a_value_that_its_language_cannot_have_is_opaque() -> None:
 
 
 def test_a_script_that_was_written_before_is_judged_by_its_text() -> None:
-    found = ask(("shell", "sh run.sh"), scripts={"/work/run.sh": "rm data.csv"})
-    assert "delete file:/work/data.csv" in {f"{one.access} {one.key}" for one in found.touched}
+    found = ask(("shell", "sh run.sh"), scripts={"/proj/run.sh": "rm data.csv"})
+    assert "delete file:/proj/data.csv" in {f"{one.access} {one.key}" for one in found.touched}
 
 
 def test_secrets_are_found_in_every_language() -> None:

@@ -16,8 +16,8 @@ def other(text: str, place: Place) -> Claims:
 
 
 PLACE = Place(
-    argument="command", root="/work", home="/home/ada",
-    scripts={"/work/clean.sh": "rm -rf /", "/work/x.py": "data.txt", "/work/go": "#!/usr/bin/env python3\nx"},
+    argument="command", root="/proj", home="/home/ada",
+    scripts={"/proj/clean.sh": "rm -rf /", "/proj/x.py": "data.txt", "/proj/go": "#!/usr/bin/env python3\nx"},
     analysers={"python": other, "sql": other},
 )  # fmt: skip
 
@@ -40,11 +40,11 @@ def test_a_script_that_was_written_over_is_judged_by_what_it_holds_now() -> None
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("python3 -c data.txt", ["read /work/data.txt"]),
-        ("cd sub && python3 -c data.txt", ["read /work/sub/data.txt"]),
-        ("python3 x.py", ["read /work/x.py", "read /work/data.txt"]),
-        ("echo data.txt | python3", ["read /work/data.txt\n"]),
-        ("sqlite3 a.db data.txt", ["read /work/a.db", "write /work/a.db", "read /work/data.txt"]),
+        ("python3 -c data.txt", ["read /proj/data.txt"]),
+        ("cd sub && python3 -c data.txt", ["read /proj/sub/data.txt"]),
+        ("python3 x.py", ["read /proj/x.py", "read /proj/data.txt"]),
+        ("echo data.txt | python3", ["read /proj/data.txt\n"]),
+        ("sqlite3 a.db data.txt", ["read /proj/a.db", "write /proj/a.db", "read /proj/data.txt"]),
     ],
 )
 def test_other_languages_go_to_their_analysers(line: str, expected: list[str]) -> None:
@@ -58,7 +58,7 @@ def test_data_that_another_language_reads_flows_on() -> None:
 
 def test_arguments_without_a_shell_are_words() -> None:
     claims = analyse_argv(["cat", "a b", "$x", "*.txt", "; rm -rf /"], PLACE)
-    assert keys(claims) == ["read /work/a b", "read /work/$x", "read /work/*.txt", "read /work/; rm -rf "]
+    assert keys(claims) == ["read /proj/a b", "read /proj/$x", "read /proj/*.txt", "read /proj/; rm -rf "]
     assert not claims.opaque_codes and not claims.signals
 
 
@@ -74,4 +74,4 @@ def test_what_runs_elsewhere_touches_nothing_here() -> None:
 
 
 def test_without_a_home_a_tilde_is_not_known() -> None:
-    assert analyse("rm -r ~/x", Place(argument="command", root="/work")).opaque_codes
+    assert analyse("rm -r ~/x", Place(argument="command", root="/proj")).opaque_codes

@@ -10,7 +10,7 @@ from interlock.analyst.shell.models import models
 from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import decode, encode
 
-PLACE = Place(argument="command", root="/work", home="/home/ada")
+PLACE = Place(argument="command", root="/proj", home="/home/ada")
 # fmt: off
 PIECES = st.sampled_from([
     "rm -rf", "cat", "$(", ")", "`", "'", '"', "\\", "\n", ";", "|", "||", "&&", "&", ">", ">>", "<", "<<E\n",

@@ -84,10 +84,10 @@ OPAQUE: dict[str, tuple[Attack, str]] = {
     "no JSON": (answers(b"{"), "analyst.malformed"),
     "an unknown field": (answers(b'{"findings":[],"opaque":[],"programs":[],"safe":true,"signals":[],"touched":[]}'), "analyst.malformed"),
     "another spelling": (answers(b'{"touched":[]}'), "analyst.malformed"),
-    "a path with dots": (says(Analysis(touched=(file("/work/../etc/passwd", Effect.READ),))), "analyst.malformed"),
+    "a path with dots": (says(Analysis(touched=(file("/proj/../etc/passwd", Effect.READ),))), "analyst.malformed"),
     "a path that is none": (says(Analysis(touched=(file("a.txt", Effect.READ),))), "analyst.malformed"),
     "more claims than fit": (
-        answers(codec.encode(Analysis(touched=tuple(file(f"/work/{n}", Effect.READ) for n in range(4000))))), "analyst.malformed",
+        answers(codec.encode(Analysis(touched=tuple(file(f"/proj/{n}", Effect.READ) for n in range(4000))))), "analyst.malformed",
     ),
     "code without a score": (answers(codec.encode(Analysis(touched=()))), "analyst.malformed"),
     "an answer about another argument": (

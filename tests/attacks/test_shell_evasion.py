@@ -6,7 +6,7 @@ from interlock.analyst.claims import Place
 from interlock.analyst.shell import analyse
 from interlock.analyst.shell.signals import vocabulary, weight
 
-PLACE = Place(argument="command", root="/work", home="/home/ada")
+PLACE = Place(argument="command", root="/proj", home="/home/ada")
 
 # A line, and the strong signal or the opaque code that must be among its claims.
 # fmt: off

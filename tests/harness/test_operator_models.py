@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sandbox
 
 
 def asked(line: str) -> Question:
-    return Question(action="run", contents=(Content(argument="line", language="shell", value=line),), root="/work")
+    return Question(action="run", contents=(Content(argument="line", language="shell", value=line),), root="/proj")
 
 
 @pytest.fixture(scope="module")

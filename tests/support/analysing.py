@@ -20,7 +20,7 @@ def place(handed: list[str] | None = None, *, dialect: str = "", scripts: dict[s
         "json": json_.analyse,
     }  # fmt: skip
     return Place(
-        argument="x", root="/work/site", home="/home/ada", dialect=dialect, scripts=scripts or {}, analysers=analysers
+        argument="x", root="/proj/site", home="/home/ada", dialect=dialect, scripts=scripts or {}, analysers=analysers
     )
 
 

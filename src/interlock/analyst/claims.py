@@ -5,7 +5,7 @@ another language to ``inline``, which asks ``Place.analysers`` and takes their c
 a shell line is judged as Python.  What is beyond a bound, or cannot be spelled in an artifact, is opaque: nothing is
 dropped silently.
 
->>> claims = Claims(Place(argument="command", root="/work"))
+>>> claims = Claims(Place(argument="command", root="/proj"))
 >>> claims.file(Effect.READ, "../etc/passwd")
 >>> claims.analysis().touched[0].key
 'file:/etc/passwd'

@@ -36,7 +36,7 @@ _REHEARSED = (
 
 def rehearse() -> None:
     """Ask about everything once, so that tables, patterns and dialects are loaded while files can be read."""
-    reading.answer(Question(action="rehearsal", contents=_REHEARSED, root="/work", home="/home/u"))
+    reading.answer(Question(action="rehearsal", contents=_REHEARSED, root="/proj", home="/home/u"))
 
 
 def serve(channel_socket: socket.socket, directories: dict[str, int]) -> int:

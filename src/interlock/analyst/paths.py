@@ -3,7 +3,7 @@
 A path that reads the same after decoding is left to the manifest, which says how it is touched.  One that does not
 is opaque, since tools differ in what they decode; the file that it could name is claimed as read.
 
->>> claims = analyse("..%252f..%252fetc/shadow", Place(argument="path", root="/work/site"))
+>>> claims = analyse("..%252f..%252fetc/shadow", Place(argument="path", root="/proj/site"))
 >>> [one.key for one in claims.touched], sorted(claims.opaque_codes)
 (['file:/etc/shadow'], ['path.encoded'])
 """

@@ -4,9 +4,9 @@ All of the text counts, whether or not it would be reached.  Calls are resolved 
 names; arguments are folded where they are constants.  A call, a module or a value with a possible effect that the
 tables (``python_words``) do not hold is opaque, and so is any way of reaching a function by another name.
 
->>> claims = analyse("import os\\nos.remove('a.txt')", Place(argument="code", root="/work"))
+>>> claims = analyse("import os\\nos.remove('a.txt')", Place(argument="code", root="/proj"))
 >>> [(one.key, one.access.value) for one in claims.touched], sorted(claims.opaque_codes)
-([('file:/work/a.txt', 'delete')], [])
+([('file:/proj/a.txt', 'delete')], [])
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ text makes its argument opaque (``analyst.failed``); an answer never holds less 
 
 >>> from interlock.artifact.analysis import Content
 >>> asked = Content(argument="command", language="shell", value="cat notes.txt")
->>> [one.key for one in answer(Question(action="shell.run", contents=(asked,), root="/work")).touched]
-['file:/work/notes.txt']
+>>> [one.key for one in answer(Question(action="shell.run", contents=(asked,), root="/proj")).touched]
+['file:/proj/notes.txt']
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ is opaque (``classifier.missing``), and a person is asked.
 
 >>> from interlock.artifact.analysis import Analysis, Content, Question
 >>> asked = Content(argument="command", language="shell", value="ls")
->>> judged(Question(action="run", contents=(asked,), root="/work"), Analysis(touched=())).score is not None
+>>> judged(Question(action="run", contents=(asked,), root="/proj"), Analysis(touched=())).score is not None
 True
 """
 

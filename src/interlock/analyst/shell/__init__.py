@@ -5,9 +5,9 @@ cannot be followed is named by a code of the family ``shell`` and is never guess
 bytes, of nodes and words, of depth and of nested texts.
 
 >>> from interlock.analyst.claims import Place
->>> claims = analyse("cat notes.txt > copy.txt", Place(argument="command", root="/work"))
+>>> claims = analyse("cat notes.txt > copy.txt", Place(argument="command", root="/proj"))
 >>> [f"{one.access} {one.name}" for one in claims.touched], list(claims.opaque_codes)
-(['read /work/notes.txt', 'write /work/copy.txt'], [])
+(['read /proj/notes.txt', 'write /proj/copy.txt'], [])
 """
 
 from __future__ import annotations
