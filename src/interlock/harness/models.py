@@ -1,6 +1,7 @@
-"""The model gateway as the harness uses it: one jailed process that alone holds the API key and the network.
+"""A model gateway as the harness uses it: one jailed process that alone holds one API key and the network.
 
-The provider is a sink: what a planner has received must be within what the model is declared to accept (I5).
+Each section of ``interlock.toml`` that names a model has a gateway of its own, with its own key.  The provider is a
+sink: what is sent to it must be within what the model is declared to accept (I5).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from interlock.artifact.resources import canonical_host
 from interlock.harness.core import Core
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
+from interlock.harness.workspace import Model
 
 MAX_MESSAGES = 256
 MAX_TEXT = 1 << 20
@@ -26,11 +28,12 @@ def port_of(url: str) -> int:
 
 
 class Gateway:
-    """The gateway process, started with the first completion and restarted after it died."""
+    """The gateway process of one model, started with the first completion and restarted after it died."""
 
-    def __init__(self, core: Core, supervisor: Supervisor) -> None:
+    def __init__(self, core: Core, supervisor: Supervisor, model: Model) -> None:
         self._core = core
         self._supervisor = supervisor
+        self._model = model
         self._child: Child | None = None
 
     def generate(self, messages: Sequence[Message], schema: bytes, max_tokens: int) -> Generated:
@@ -57,7 +60,7 @@ class Gateway:
 
     def _started(self) -> Child:
         if self._child is None:
-            model = self._core.workspace.configuration.model
+            model = self._model
             if not model.base_url:
                 raise ConfigurationError("model.none", "no model is configured", hint="set [model] in interlock.toml")
             key = self._core.vault.release(model.key_secret) if model.key_secret else b""

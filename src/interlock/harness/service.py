@@ -118,7 +118,7 @@ class Harness:
             self.core, self.supervisor, self._proposals, self._observer, steps, self.watch, self._approvals
         )
         self._undo = Undo(self.core, self._proposals, steps, self._execution.alone)
-        self._gateway = Gateway(self.core, self.supervisor)
+        self._gateway = Gateway(self.core, self.supervisor, config.model)
         self.recovered = self._execution.recover()
 
     def __enter__(self) -> Self:
