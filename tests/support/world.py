@@ -79,6 +79,7 @@ class World:
             "word": word,
             "plan": row.digest,
             "policy": row.policy,
+            "certificate": row.certified,
             "manifests": row.manifests,
             "preview": row.preview_digest,
             "approver": person,

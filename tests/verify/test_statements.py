@@ -6,21 +6,28 @@ import msgspec
 import pytest
 
 from interlock.artifact import codec
+from interlock.artifact.certificate import Certificate
 from interlock.artifact.entry import Entry, Kind
-from interlock.artifact.errors import InterlockError
+from interlock.artifact.errors import IntegrityError, InterlockError
 from interlock.artifact.receipt import Outcome
 from interlock.artifact.signing import Keyring, Signer, sign
-from interlock.verify.statements import verify_statement
+from interlock.verify.statements import verify_quotes, verify_statement
 from support.samples import ANN, APPROVAL, HARNESS, KEYRING, MALLORY, NOW, PLAN, RECEIPT
 
 PLAN_BYTES = codec.encode(PLAN)
 DIGEST = codec.digest(PLAN)
 APPROVE = msgspec.structs.replace(APPROVAL, word="approve")
+POLICY = APPROVAL.policy
+CERTIFICATE = Certificate(policy=POLICY, site="1" * 64, proved=("i2-irreversible",), revision=1, solver="z3 4", at=NOW)
 REFUSE = msgspec.structs.replace(APPROVAL, word="deny")
 
 
 def entry(kind: Kind, subject: str = DIGEST, at: int = NOW) -> Entry:
     return Entry(kind=kind, at=at, task="t1", subject=subject)
+
+
+def proved(subject: str = POLICY) -> Entry:
+    return Entry(kind="policy", at=NOW, subject=subject, code="policy.proved")
 
 
 def approval(signer: Signer = ANN, subject: str = DIGEST, word: codec.Value = APPROVE, kind: str = "approval") -> bytes:
@@ -29,6 +36,10 @@ def approval(signer: Signer = ANN, subject: str = DIGEST, word: codec.Value = AP
 
 def receipt(signer: Signer = HARNESS, subject: str = DIGEST) -> bytes:
     return sign(signer, "receipt", subject, RECEIPT)
+
+
+def certificate(subject: str = POLICY, **changes: object) -> bytes:
+    return sign(HARNESS, "certificate", subject, msgspec.structs.replace(CERTIFICATE, **changes))
 
 
 def of_step(code: str = "observed", step: str = "s1", **changes: object) -> tuple[Entry, bytes]:
@@ -47,6 +58,8 @@ SOUND = {
     "a plan": (entry("plan"), PLAN_BYTES, False),
     "a proposal that was no plan": (entry("plan", "f" * 64), b"null", False),
     "a step's output that looks like an envelope": (entry("outcome", f"{DIGEST}/s1/0"), b'{"payload":', False),
+    "a certificate": (proved(), certificate(), True),
+    "what rules on trial would say": (Entry(kind="policy", at=NOW, subject=DIGEST, code="policy.observed"), b"[]", False),
     "something else": (entry("load"), b"anything", False),
 }
 
@@ -54,7 +67,7 @@ SOUND = {
 @pytest.mark.parametrize("name", SOUND)
 def test_sound(name: str) -> None:
     about, payload, signed = SOUND[name]
-    assert verify_statement(about, payload, KEYRING) is signed
+    assert (verify_statement(about, payload, KEYRING) is not None) is signed
 
 
 BROKEN = {
@@ -73,6 +86,9 @@ BROKEN = {
     "a receipt by an approver": ("signature.untrusted", entry("decision"), receipt(ANN)),
     "a receipt about another plan": ("statement.subject", entry("decision"), receipt(subject="e" * 64)),
     "a decision without a receipt": ("codec.syntax", entry("decision"), b"ALLOW"),
+    "a certificate under another policy": ("statement.subject", proved("e" * 64), certificate()),
+    "a certificate that speaks of another policy": ("statement.subject", proved(), certificate(policy="e" * 64)),
+    "a certificate by a stranger": ("signature.untrusted", proved(), sign(ANN, "certificate", POLICY, CERTIFICATE)),
     "a plan under another's digest": ("statement.subject", entry("plan", "e" * 64), PLAN_BYTES),
 }
 
@@ -88,3 +104,25 @@ def test_broken(name: str) -> None:
 def test_an_empty_keyring_trusts_nobody() -> None:
     with pytest.raises(InterlockError, match=r"signature\.untrusted"):
         verify_statement(entry("approval"), approval(), Keyring())
+
+
+QUOTE = codec.digest(CERTIFICATE)
+QUOTED = {
+    "an approval": (msgspec.structs.replace(APPROVAL, certificate=QUOTE), True),
+    "a receipt": (msgspec.structs.replace(RECEIPT, policy=POLICY, certificate=QUOTE), True),
+    "a certificate that is not disclosed": (msgspec.structs.replace(RECEIPT, policy="e" * 64, certificate="f" * 64), True),
+    "none": (RECEIPT, True),
+    "an approval by another policy": (msgspec.structs.replace(APPROVAL, policy="e" * 64, certificate=QUOTE), False),
+    "a receipt by another policy": (msgspec.structs.replace(RECEIPT, policy="e" * 64, certificate=QUOTE), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_a_quoted_certificate_is_of_the_policy_and_stands_first(name: str) -> None:
+    word, sound = QUOTED[name]
+    if sound:
+        assert verify_quotes({5: word, 3: CERTIFICATE, 7: CERTIFICATE}) == 1
+    late = {3: word, 5: CERTIFICATE}
+    if not sound or word.certificate == QUOTE:
+        with pytest.raises(IntegrityError, match=r"statement\.certificate"):
+            verify_quotes({5: word, 3: CERTIFICATE} if not sound else late)

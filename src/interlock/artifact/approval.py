@@ -1,11 +1,14 @@
 """Approval: one person's signed word about one plan, bound to the digests of everything that was shown.
 
-It names plan, policy, manifests and previews by digest, expires, and works once.
+It names plan, policy, manifests and previews by digest, expires, and works once.  ``certificate`` is the digest of what
+was proved of the policy; it is absent where the workspace decides without proofs.
 """
 
 from __future__ import annotations
 
 from typing import Literal
+
+from msgspec import UNSET, UnsetType
 
 from interlock.artifact.codec import Digest, Identifier, Millis, Text, Value
 
@@ -19,6 +22,7 @@ class Approval(Value, frozen=True, kw_only=True):
     policy: Digest
     manifests: Digest
     preview: Digest
+    certificate: Digest | UnsetType = UNSET
     approver: Identifier
     authentication: Literal["key", "passkey"] = "key"
     reason: Text = ""

@@ -1,11 +1,14 @@
 """Receipt: one for every evaluated action, signed: what was decided and on which grounds, and what then happened.
 
-``unsafe`` names every bypass that was in force, so that a receipt cannot look better than the run was.
+``unsafe`` names every bypass that was in force, so that a receipt cannot look better than the run was.  ``certificate``
+is the digest of what was proved of the policy; it is absent where the workspace decides without proofs.
 """
 
 from __future__ import annotations
 
 import enum
+
+from msgspec import UNSET, UnsetType
 
 from interlock.artifact.codec import Digest, Identifier, Millis, Value
 from interlock.artifact.verdict import Verdict
@@ -30,6 +33,7 @@ class Receipt(Value, frozen=True, kw_only=True):
     task: Digest
     proposal: Digest
     policy: Digest
+    certificate: Digest | UnsetType = UNSET
     context: Digest
     verdict: Verdict
     plan: Digest | None = None

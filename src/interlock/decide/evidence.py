@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
 from interlock.artifact.analysis import Analysis
-from interlock.artifact.codec import Natural, Value
+from interlock.artifact.codec import Digest, Natural, Value
 from interlock.artifact.label import CLEAN, Confidentiality, Label
 from interlock.artifact.task import Budget, Task
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
@@ -64,7 +65,7 @@ class Site(Value, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of one decision."""
+    """The facts of one decision; ``certificate`` is the digest of what was proved of ``policy``, where that is demanded."""
 
     site: Site
     task: Task
@@ -73,6 +74,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     digests: Mapping[str, str]
     loaded: frozenset[str]
     policy: Policy
+    certificate: Digest | UnsetType = UNSET
     received: Label = CLEAN
     spent: Budget = Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
     carried: Mapping[str, Label] = {}

@@ -1,7 +1,8 @@
 """Approvals (9): a person's signed word, bound to everything that was shown, counted once.
 
 1. The envelope verifies under a key that holds the role ``approver`` now, and the signer is who the word names.
-2. The plan is pending, and the word names its digest, its policy's, its manifests' and its previews'.
+2. The plan is pending, and the word names its digest, its policy's, its manifests', its previews' and, where the policy
+   has one, its certificate's.
 3. It was issued just now, and it ends before the plan does.
 4. Where duties are separated, the requester cannot approve.
 5. It is recorded before it counts; M of N are needed where a rule says so.
@@ -96,6 +97,7 @@ class Approvals:
             "policy": (word.policy, row.policy),
             "manifests": (word.manifests, row.manifests),
             "preview": (word.preview, row.preview_digest),
+            "certificate": (word.certificate or "", row.certificate),
         }
         for name, (signed, present) in shown.items():
             if signed != present:

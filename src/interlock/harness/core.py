@@ -16,9 +16,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import UNSET, UnsetType
+
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
-from interlock.artifact.codec import Value
+from interlock.artifact.certificate import Certificate
+from interlock.artifact.codec import Digest, Value
 from interlock.artifact.entry import Entry, Kind, step_subject
 from interlock.artifact.receipt import Outcome, Receipt
 from interlock.artifact.signing import sign
@@ -60,7 +63,7 @@ class Core:
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
     contexts: Contexts = field(init=False)
-    prover: Callable[[], None] | None = field(init=False, default=None)
+    prover: Callable[[], Certificate] | None = field(init=False, default=None)
     _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
     _trial_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
 
@@ -97,18 +100,16 @@ class Core:
         cedar, rules = self._policy_texts = self.workspace.policy_texts()
         return compile_policies(cedar, rules, home=str(Path.home()), root=str(self.workspace.folder))
 
-    @property
-    def policy_in_force(self) -> PolicySet:
-        """The policy, to decide by; raises ``ConfigurationError`` as ``require_proof`` does."""
-        self.require_proof()
-        return self.policy
+    def require_proof(self) -> Digest | UnsetType:
+        """The digest of the policy's certificate, where the workspace demands one.
 
-    def require_proof(self) -> None:
-        """Raise ``ConfigurationError`` where the workspace demands a proof and the policy as it stands has none."""
-        if self.workspace.configuration.policy.proof == "required":
-            from interlock.harness.proofs import certified  # It needs this class.
+        Raises ``ConfigurationError`` where the policy as it stands has none.
+        """
+        if self.workspace.configuration.policy.proof == "off":
+            return UNSET
+        from interlock.harness.proofs import certified  # It needs this class.
 
-            (self.prover or partial(certified, self))()
+        return codec.digest((self.prover or partial(certified, self))())
 
     @cached_property
     def on_trial(self) -> PolicySet | None:
@@ -157,7 +158,7 @@ class Core:
         """The entry that says, signed, what became of one step; its evidence is the digest of what it put out."""
         receipt = Receipt(
             id=f"receipt-{secrets.token_hex(6)}", task=row.plan.task, proposal=row.digest, plan=row.digest,
-            policy=row.policy, context=row.context, verdict=verdict, approvals=self.store.approvals_used(row.digest),
+            policy=row.policy, certificate=row.certified, context=row.context, verdict=verdict, approvals=self.store.approvals_used(row.digest),
             step=step, iteration=iteration, outcome=outcome, evidence=bytes_digest(output), unsafe=self.unsafe,
             at=self.clock(),
         )  # fmt: skip

@@ -172,6 +172,8 @@ class Execution:
             return "plan.altered"
         if row.policy != core.policy.digest:
             return "policy.changed"
+        if not row.certificate and core.require_proof():
+            return "policy.unproved"  # It was decided on before proofs were demanded.
         if row.manifests != manifests_digest(core.digests, tuple(step.action for step in plan.steps)):
             return "manifest.changed"
         needed = row.verdict.approvals
@@ -258,7 +260,8 @@ class Execution:
         core = self._core
         receipt = Receipt(
             id=f"receipt-{row.digest[:12]}-end", task=row.plan.task, proposal=row.digest, plan=row.digest,
-            policy=row.policy, context=row.context, verdict=row.verdict, outcome=outcome, unsafe=core.unsafe,
+            policy=row.policy, certificate=row.certified, context=row.context, verdict=row.verdict,
+            outcome=outcome, unsafe=core.unsafe,
             approvals=core.store.approvals_used(row.digest), at=core.clock(),
         )  # fmt: skip
         code = "done" if outcome is Outcome.OBSERVED else "halted"

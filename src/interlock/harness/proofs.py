@@ -1,7 +1,7 @@
 """Certificates of policies: demanded before a policy decides, made where one is missing or by ``policy prove``.
 
 Must never: sign what was not proved now, in this process, of exactly these files.  The entry in the ledger is durable
-before the certificate can be used.  Receipts and approvals name the policy's digest, the certificate's subject.
+before the certificate can be used.  Approvals and receipts quote the certificate's digest.
 """
 
 from __future__ import annotations
@@ -39,59 +39,64 @@ class Prover:
         self._core = core
         self._told = told
         self._looking = looking
-        self._known: tuple[object, str] | None = None
+        self._known: tuple[object, Certificate | str] | None = None
 
-    def __call__(self) -> None:
-        """Raise ``ConfigurationError`` where the policy as it stands has no certificate and cannot be proved."""
-        if _has_certificate(self._core):
-            return
+    def __call__(self) -> Certificate:
+        """The certificate; raises ``ConfigurationError`` where there is none and the policy cannot be proved."""
+        found = _stored(self._core)
+        if found is not None:
+            return found
         now = _standing(self._core)
         if self._known is None or self._known[0] != now:
-            self._known = now, self._refusal() if self._looking else self._alone()
-        if self._known[1]:
-            raise ConfigurationError("policy.unproved", self._known[1], hint=_HINT)
+            self._known = now, self._proved() if self._looking else self._alone()
+        known = self._known[1]
+        if isinstance(known, str):
+            raise ConfigurationError("policy.unproved", known, hint=_HINT)
+        return known
 
-    def _alone(self) -> str:
+    def _alone(self) -> Certificate | str:
         with (self._core.workspace.state / f"{FILE_NAME}.lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return "" if _has_certificate(self._core) else self._refusal()
+            return _stored(self._core) or self._proved()
 
-    def _refusal(self) -> str:
-        """Prove; why there is no certificate, or nothing."""
+    def _proved(self) -> Certificate | str:
+        """Prove; the certificate, or why there is none."""
         try:
-            results = prove(self._core, keep=not self._looking)
+            results, certificate = prove(self._core, keep=not self._looking)
         except PolicyFileError as error:
             if error.code != "policy.untranslated":
                 raise
             return error.message
-        failed = [f"{one.name} {_SAID[one.outcome]}" for one in results if one.outcome != "proved"]
-        if failed:
+        if certificate is None:
+            failed = [f"{one.name} {_SAID[one.outcome]}" for one in results if one.outcome != "proved"]
             return f"the policy is not used: {', '.join(failed)}"
         kept = "nothing stored" if self._looking else "certificate stored"
         self._told(f"the policy has changed: {len(results)} invariants proved, {kept}")
-        return ""
+        return certificate
 
 
-def prove(core: Core, *, keep: bool = True) -> list[Result]:
-    """Prove the policy as it stands now; where all holds, sign, record and ``keep`` the certificate."""
+def prove(core: Core, *, keep: bool = True) -> tuple[list[Result], Certificate | None]:
+    """Prove the policy as it stands now; where all holds, its certificate, signed and recorded if it is to ``keep``."""
     from interlock.decide.proof import proving  # With a solver behind it.
 
     invariants = core.workspace.invariant_texts()
     results = proving.prove(core.policy, core.site, invariants)
-    if keep and all(one.outcome == "proved" for one in results):
-        certificate = Certificate(
-            policy=core.policy.digest,
-            site=site_digest(core),
-            invariants=_digests(invariants),
-            proved=tuple(one.name for one in results),
-            revision=REVISION,
-            solver=f"z3 {metadata.version('z3-solver')}",
-            at=core.clock(),
-        )
+    if not all(one.outcome == "proved" for one in results):
+        return results, None
+    certificate = Certificate(
+        policy=core.policy.digest,
+        site=site_digest(core),
+        invariants=_digests(invariants),
+        proved=tuple(one.name for one in results),
+        revision=REVISION,
+        solver=f"z3 {metadata.version('z3-solver')}",
+        at=core.clock(),
+    )
+    if keep:
         envelope = sign(core.keys.signer, "certificate", core.policy.digest, certificate)
         core.record("policy", "", core.policy.digest, envelope, code="policy.proved")
         replace_file(core.workspace.state / FILE_NAME, envelope)
-    return results
+    return results, certificate
 
 
 def certified(core: Core) -> Certificate:
@@ -118,14 +123,13 @@ def site_digest(core: Core) -> str:
     return codec.digest((core.site.own, core.site.protected))
 
 
-def _has_certificate(core: Core) -> bool:
+def _stored(core: Core) -> Certificate | None:
     try:
-        certified(core)
+        return certified(core)
     except ConfigurationError as error:
         if error.code != "policy.unproved":
             raise
-        return False
-    return True
+        return None
 
 
 def _standing(core: Core) -> tuple[str, str, dict[str, str], int]:

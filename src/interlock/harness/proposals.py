@@ -76,7 +76,8 @@ class Proposals:
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
-        return self.facts(row, self._core.policy_in_force)
+        certificate = self._core.require_proof()
+        return msgspec.structs.replace(self.facts(row, self._core.policy), certificate=certificate)
 
     def facts(self, row: TaskRow, policy: Policy) -> Evidence:
         """The same, to look at with rules that need not be in force."""
@@ -226,7 +227,8 @@ class Proposals:
                 raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
             judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
             core.record_all([self.decision(judged, row.digest, verdict, evidence.digest())])
-            core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict))
+            proved = evidence.certificate or ""
+            core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict), certificate=proved)
             if verdict.decision is Decision.DENY:
                 core.store.spend(row.task, **released(plan, core.catalogue))
             return core.store.advance(row.digest, _EVENTS[verdict.decision])
@@ -242,16 +244,10 @@ class Proposals:
         """The entry of a decision: its payload is the signed receipt."""
         core, evidence = self._core, judged.evidence
         receipt = Receipt(
-            id=f"receipt-{secrets.token_hex(6)}",
-            task=evidence.task_digest,
-            proposal=judged.proposal,
-            plan=digest,
-            policy=evidence.policy.digest,
-            context=context,
-            verdict=verdict,
-            unsafe=core.unsafe,
-            at=core.clock(),
-        )
+            id=f"receipt-{secrets.token_hex(6)}", task=evidence.task_digest, proposal=judged.proposal, plan=digest,
+            policy=evidence.policy.digest, certificate=evidence.certificate, context=context, verdict=verdict,
+            unsafe=core.unsafe, at=core.clock(),
+        )  # fmt: skip
         subject = digest or judged.proposal
         return "decision", evidence.task.id, subject, core.receipt(receipt, subject), verdict.decision.value
 
@@ -276,6 +272,7 @@ class Proposals:
                 doc=raw,
                 verdict_doc=codec.encode(verdict),
                 policy=core.policy.digest,
+                certificate=judged.evidence.certificate or "",
                 manifests=manifests_digest(core.digests, tuple(step.action for step in plan.steps)),
                 previews=b"",
                 shown_at=0,

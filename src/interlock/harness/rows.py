@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping
 from typing import TypeVar, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from interlock.artifact import codec
 from interlock.artifact.errors import StateError
@@ -80,7 +81,10 @@ class StoredTask(Row, frozen=True, kw_only=True):
 
 
 class PlanRow(Row, frozen=True, kw_only=True):
-    """A plan with what was decided on it; ``stopped`` is the code of what halted it."""
+    """A plan with what was decided on it.
+
+    ``certificate`` is the digest of what was proved of the policy, or empty; ``stopped`` the code of what halted it.
+    """
 
     digest: str
     task: str
@@ -89,6 +93,7 @@ class PlanRow(Row, frozen=True, kw_only=True):
     doc: bytes
     verdict_doc: bytes
     policy: str
+    certificate: str = ""
     manifests: str
     previews: bytes
     shown_at: int
@@ -105,6 +110,11 @@ class PlanRow(Row, frozen=True, kw_only=True):
     @property
     def verdict(self) -> Verdict:
         return read(self.verdict_doc, Verdict)
+
+    @property
+    def certified(self) -> str | UnsetType:
+        """The certificate's digest as approvals and receipts quote it."""
+        return self.certificate or UNSET
 
     @property
     def preview_digest(self) -> str:

@@ -49,9 +49,9 @@ CREATE TABLE IF NOT EXISTS task (
   frozen INTEGER NOT NULL DEFAULT 0, answer TEXT) STRICT;
 CREATE TABLE IF NOT EXISTS plan (
   digest TEXT PRIMARY KEY, task TEXT NOT NULL, sequence INTEGER NOT NULL UNIQUE, status TEXT NOT NULL,
-  doc BLOB NOT NULL, verdict_doc BLOB NOT NULL, policy TEXT NOT NULL, manifests TEXT NOT NULL,
-  previews BLOB NOT NULL DEFAULT x'', shown_at INTEGER NOT NULL DEFAULT 0, envelope BLOB, grant_token BLOB,
-  context TEXT NOT NULL, created_at INTEGER NOT NULL, stopped TEXT NOT NULL DEFAULT '') STRICT;
+  doc BLOB NOT NULL, verdict_doc BLOB NOT NULL, policy TEXT NOT NULL, certificate TEXT NOT NULL DEFAULT '',
+  manifests TEXT NOT NULL, previews BLOB NOT NULL DEFAULT x'', shown_at INTEGER NOT NULL DEFAULT 0, envelope BLOB,
+  grant_token BLOB, context TEXT NOT NULL, created_at INTEGER NOT NULL, stopped TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS approval (
   id TEXT PRIMARY KEY, plan TEXT NOT NULL, approver TEXT NOT NULL, envelope BLOB NOT NULL, expires_at INTEGER NOT NULL,
   used INTEGER NOT NULL DEFAULT 0, UNIQUE (plan, approver)) STRICT;
@@ -100,6 +100,8 @@ class Store:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
                 self._db.execute(f"PRAGMA {pragma}")
             self._db.executescript(_SCHEMA)
+            if "certificate" not in {row[1] for row in self._db.execute("PRAGMA table_info(plan)")}:
+                self._db.execute("ALTER TABLE plan ADD COLUMN certificate TEXT NOT NULL DEFAULT ''")
 
     def close(self) -> None:
         """Close the database."""
@@ -240,8 +242,8 @@ class Store:
             )
         return status
 
-    def set_plan(self, digest: str, **columns: bytes | int) -> None:
-        """Set ``previews``, ``shown_at``, ``envelope`` or ``grant_token``."""
+    def set_plan(self, digest: str, **columns: bytes | int | str) -> None:
+        """Set columns that change: ``previews``, ``shown_at``, ``envelope``, ``grant_token``, what a new verdict brings."""
         with self.transaction() as db:
             for column, value in columns.items():
                 db.execute(f"UPDATE plan SET {column} = ? WHERE digest = ?", (value, digest))  # noqa: S608

@@ -82,6 +82,8 @@ def _words(report: Report) -> str:
         f"OK      {report.origin}: {report.size} entries lead to the signed root {report.root}",
         f"        {report.disclosed} payloads fit their commitments, {report.statements} statements are signed",
     ]
+    if report.certificates:
+        lines.append(f"        {report.certificates} certificates of policies, each quoted as what it is")
     if report.consistent_with is not None:
         lines.append(f"        the older checkpoint of {report.consistent_with} entries is a prefix")
     if report.witnesses:

@@ -8,14 +8,15 @@
 6. Enough of the given witnesses cosigned.
 7. Each disclosed payload opens the commitment of its entry, once.
 8. The entries stand in the order that invariant I8 demands (``interlock.verify.order``).
-9. Statements among the disclosed payloads are signed by a trusted key (``interlock.verify.statements``).
+9. Statements among the disclosed payloads are signed by a trusted key (``interlock.verify.statements``); a certificate
+   that they quote, where it is among them, is of the policy that they name, and stands before them.
 
 What this cannot show: that nothing was left unrecorded, or that no second history exists that nobody cosigned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from interlock.artifact import merkle
 from interlock.artifact.bundle import MAX_LINE, BundleHead, Disclosure, parse_line
@@ -25,7 +26,7 @@ from interlock.artifact.entry import Entry, commitment, parse_leaf
 from interlock.artifact.errors import CodecError, IntegrityError
 from interlock.artifact.signing import Keyring
 from interlock.verify.order import Order
-from interlock.verify.statements import verify_statement
+from interlock.verify.statements import verify_quotes, verify_statement
 
 
 class Report(Value, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Report(Value, frozen=True, kw_only=True):
     consistent_with: int | None = None
     disclosed: int = 0
     statements: int = 0
+    certificates: int = 0
 
 
 def verify_bundle(
@@ -70,9 +72,7 @@ def verify_bundle(
     order = Order()  # (8)
     for index, entry in enumerate(entries):
         order.admit(index, entry)
-    signed = (
-        [verify_statement(entries[i], raw, keyring) for i, raw in disclosed.items()] if keyring is not None else []
-    )  # (9)
+    said = _statements(entries, disclosed, keyring) if keyring is not None else {}  # (9)
     return Report(
         origin=checkpoint.origin,
         size=checkpoint.size,
@@ -80,8 +80,14 @@ def verify_bundle(
         witnesses=names,
         consistent_with=older.size if older is not None else None,
         disclosed=len(disclosed),
-        statements=sum(signed),
+        statements=len(said),
+        certificates=verify_quotes(said),
     )
+
+
+def _statements(entries: Sequence[Entry], disclosed: Mapping[int, bytes], keyring: Keyring) -> dict[int, Value]:
+    found = {index: verify_statement(entries[index], raw, keyring) for index, raw in disclosed.items()}
+    return {index: word for index, word in found.items() if word is not None}
 
 
 def _bounded(lines: Iterable[bytes]) -> Iterator[bytes]:

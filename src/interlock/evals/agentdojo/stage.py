@@ -101,7 +101,8 @@ class Stage:
         row, now = self.harness.core.store.plan(digest), self.harness.core.clock()
         approval = Approval(
             id=f"approval-{secrets.token_hex(6)}", word="approve", plan=row.digest, policy=row.policy,
-            manifests=row.manifests, preview=row.preview_digest, approver=_PERSON, issued_at=now,
+            certificate=row.certified, manifests=row.manifests, preview=row.preview_digest,
+            approver=_PERSON, issued_at=now,
             expires_at=row.plan.expires_at,
         )  # fmt: skip
         self.harness.approve(sign(self._signer, "approval", approval.plan, approval))

@@ -105,6 +105,7 @@ def signed(core: Core, row: PlanRow, word: Word, person: str, reason: str) -> by
         word=word,
         plan=row.digest,
         policy=row.policy,
+        certificate=row.certified,
         manifests=row.manifests,
         preview=hashlib.sha256(row.previews).hexdigest(),
         approver=person,

@@ -101,7 +101,7 @@ def prove_(cases: Path | None) -> int:
     from interlock.harness.proofs import prove
 
     with reading() as core:
-        results = prove(core)
+        results, certificate = prove(core)
         found = [(one, _case(one, core.policy)) for one in results]
         digest = core.policy.digest
     rows = [(one.outcome, one.name, one.place, one.sentence) for one in results]
