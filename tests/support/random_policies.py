@@ -12,6 +12,7 @@ from interlock.artifact.label import Confidentiality
 from interlock.decide.policy import PolicyRequest, PolicySet, compile_policies
 from interlock.decide.policy.request import objection
 from interlock.decide.proof.situation import Situation
+from support.asking import asking
 
 HOME, ROOT = "/home/u", "/home/u/web"
 PATHS = (
@@ -145,12 +146,15 @@ def situations(draw: st.DrawFn) -> Situation:
         untrusted=draw(flag), tainted=draw(flag), environment=draw(st.sampled_from(("", "dev", "prod"))), cost=draw(st.integers(0, 4)),
         approvals=draw(st.integers(0, 3)), unattended=draw(flag), signals=tuple(draw(st.lists(st.sampled_from(SIGNALS), max_size=2, unique=True))), formed=tuple(draw(st.lists(st.sampled_from(FORMS), max_size=2, unique=True))),
     )  # fmt: skip
+    if draw(flag):  # Close to quiet, so that one cause seldom hides another.
+        quiet = asking(kind=request.kind, resource=request.resource, effect=request.effect, access=request.access)
+        kept = draw(st.lists(st.sampled_from(request.__struct_fields__), max_size=4))
+        request = msgspec.structs.replace(quiet, **{name: getattr(request, name) for name in kept})
     request = msgspec.structs.replace(request, access=request.effect) if kind == "none" else request
     assert objection(request) is None
     return Situation(
         request=request,
-        listing=draw(flag),
         accepts=draw(st.sampled_from(Confidentiality)),
         authority=draw(flag),
-        foreign=draw(flag),
+        foreign=draw(st.sampled_from((False, False, False, True))),
     )

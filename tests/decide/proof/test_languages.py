@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,19 @@ from hypothesis import strategies as st
 from interlock.decide.globs import matches
 from interlock.decide.policy.patterns import Facts
 from interlock.decide.policy.request import canonical
-from interlock.decide.proof import languages, shapes
+from interlock.decide.proof import facts, languages, shapes
 from interlock.decide.proof.facts import path_glob, site_glob, starred
-from interlock.decide.proof.languages import Contradiction, GaveUp, Language, Piece, exactly, witness
+from interlock.decide.proof.languages import (
+    Automaton,
+    Contradiction,
+    GaveUp,
+    Language,
+    Piece,
+    States,
+    automaton,
+    exactly,
+    witness,
+)
 
 _PATHS = st.lists(st.text("ab.", min_size=1, max_size=3).filter(lambda part: part not in {".", ".."}), max_size=4).map(
     lambda parts: "/" + "/".join(parts)
@@ -106,3 +117,51 @@ def test_text_is_compared_in_lower_case_where_it_is_folded() -> None:
     assert starred("*@A.b".lower(), folded=True).accepts("X@A.B")
     assert not starred("*@a.b").accepts("x@A.b")
     assert Language((Piece.ONE, Piece.DIGITS)).accepts("x09") and not Language((Piece.ONE,)).accepts("/")
+
+
+def odd(text: str, glob: str) -> bool:
+    """Whether a text is in a glob's language, and the real matcher says otherwise, or the other way round."""
+    if glob.startswith("site "):
+        return site_glob(glob[5:], "/a").accepts(text) != matches(glob[5:], text, "/a")
+    if glob.startswith("to "):
+        real = Facts({f"destinations {glob[3:]}"}, home="/h", root="/r").of_destinations((text,))
+        return starred(glob[3:], folded=True).accepts(text) != bool(real)
+    real_path = Facts({f"path {glob}"}, home="/h", root="/r").of_path(text, folder=False)
+    return path_glob(glob, home="/h", root="/r")[1].accepts(text) != bool(real_path)
+
+
+def _optional(self: Automaton, test: str) -> None:
+    last = len(self._edges) - 1
+    self._edges[last].append((test, last))
+    self._skip()
+
+
+def _once(self: Automaton, *, slash_first: bool) -> None:
+    del slash_first
+    self._link("/")
+    self._repeated("no slash")
+
+
+def _unclosed(_: Automaton, states: set[int]) -> States:
+    return frozenset(states)
+
+
+AUTOMATA: dict[str, tuple[object, str, object, str, str]] = {
+    "a star crosses folders": (languages, "_passes", lambda test, char: test in {"any", "no slash", char}, "/a*", "/ab/c"),
+    "a segment may be empty": (Automaton, "_repeated", _optional, "/a/*", "/a/"),
+    "folders between are no choice": (Automaton, "_folders", _once, "/a/**/b", "/a/b"),
+    "what may be nothing is something": (Automaton, "_closed", _unclosed, "/a*", "/a"),
+    "any text ends at a slash": (languages, "_LOOPS", {Piece.ANY: "no slash", Piece.WITHIN: "no slash"}, "to *", "a/b"),
+    "letters of another case": (facts, "Language", lambda parts, _folded=False: Language(parts), "to a@b", "A@b"),
+    "a question mark is a letter": (facts, "_SITE_GLOB", re.compile(r"(\*\*/|\*\*|\*)"), "site /a/?", "/a/b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AUTOMATA)
+def test_a_mistake_of_the_automata_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    owner, attribute, mutant, glob, text = AUTOMATA[name]
+    assert not odd(text, glob)
+    automaton.cache_clear()
+    monkeypatch.setattr(owner, attribute, mutant)
+    assert odd(text, glob)
+    automaton.cache_clear()

@@ -45,10 +45,10 @@ IRREVERSIBLE = both(OneOf("reversibility", frozenset({"irreversible"})), negate(
 
 
 def own(site: Site) -> Formula:
-    """The resource is one of the harness's own files, or (but for a listing) a folder that holds one."""
-    held = both(negate(Flag("listing")), either(*(above(folder) for folder in site.own)))
+    """The resource is one of the harness's own files, or is changed and is a folder that holds one."""
+    held = either(*(above(folder) for folder in site.own))
     elsewhere = either(*(Matches("resource", Language((Piece.ANY, *parts))) for parts in _SUFFIXES))
-    return both(KNOWN_FILE, either(*(below(folder) for folder in site.own), held, both(CHANGES, elsewhere)))
+    return both(KNOWN_FILE, either(*(below(folder) for folder in site.own), both(CHANGES, either(held, elsewhere))))
 
 
 def protected(site: Site) -> Formula:
@@ -116,12 +116,16 @@ class Gate:
 def decided(situation: Situation, policies: PolicySet, site: Site) -> int:
     """The level that the real checks and the real engine come to."""
     request = situation.request
-    view, evidence = _view(situation), _evidence(situation, policies, site)
-    before = Label(integrity=Integrity.UNTRUSTED) if request.tainted else CLEAN
-    found = [*check_floor(view, evidence), *check_flow(view, before, evidence)]
     answer = policies.evaluate(request)
-    levels = [level_of(answer.decision, answer.approvals), *(level_of(one.decision, 1) for one in found)]
+    levels = [level_of(answer.decision, answer.approvals), *objections(situation, policies, site)]
     return DENIED if request.unattended and 0 < max(levels) < MODIFIED else max(levels)
+
+
+def objections(situation: Situation, policies: PolicySet, site: Site) -> set[int]:
+    """The levels of what the real floor and the real flow say against a situation."""
+    view, evidence = _view(situation), _evidence(situation, policies, site)
+    before = Label(integrity=Integrity.UNTRUSTED) if situation.request.tainted else CLEAN
+    return {level_of(one.decision, 1) for one in (*check_floor(view, evidence), *check_flow(view, before, evidence))}
 
 
 def level_of(decision: Decision, approvals: int) -> int:
@@ -144,7 +148,6 @@ def _view(situation: Situation) -> View:
         scopes=("elsewhere=else",) if situation.foreign else (),
     )
     role = Role.TARGET if situation.authority else Role.CONTENT
-    operation = "list" if situation.listing else "read"
     manifest = Manifest(
         name=request.action, version=max(1, request.version), group=request.group or "group", sentence="",
         effect=request.effect, reversibility=request.reversibility, privileged=request.privileged,
@@ -152,7 +155,7 @@ def _view(situation: Situation) -> View:
         arguments={"value": Argument(type="string", role=role, required=False)},
         resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in touched),
         inverse=Invocation(action="inverse@1") if request.reversibility is Reversibility.COMPENSABLE else None,
-        driver=Driver(name="files", operation=operation),
+        driver=Driver(name="files", operation="read"),
     )  # fmt: skip
     step = Step(
         id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True

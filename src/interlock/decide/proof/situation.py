@@ -25,18 +25,17 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reversibility": tuple(one.value for one in Reversibility),
 }
 RANKS = tuple(Confidentiality)
-BESIDES = ("listing", "authority", "foreign")
+BESIDES = ("authority", "foreign")
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request, and facts of its manifest and values that policies cannot ask.
 
-    ``listing``: the driver lists a folder; ``accepts``: the manifest's limit; ``authority``: an untrusted value is in
-    an argument with authority; ``foreign``: a value of another tenant or scope would arrive.
+    ``accepts``: the manifest's limit; ``authority``: an untrusted value is in an argument with authority; ``foreign``:
+    a value of another tenant or scope would arrive.
     """
 
     request: PolicyRequest
-    listing: bool = False
     accepts: Confidentiality = Confidentiality.RESTRICTED
     authority: bool = True
     foreign: bool = False

@@ -89,6 +89,7 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
         precedents=tuple(_precedents(core, row, left, asked)),
         planner_goal=plan.goal,
         policy=row.policy,
+        certificate=row.certificate,
         manifests=row.manifests,
         preview=hashlib.sha256(row.previews).hexdigest(),
     )

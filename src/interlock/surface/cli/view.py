@@ -107,6 +107,7 @@ class Card(View, frozen=True, kw_only=True):
     precedents: tuple[Past, ...] = ()
     planner_goal: str = ""
     policy: str = ""
+    certificate: str = ""
     manifests: str = ""
     preview: str = ""
 
