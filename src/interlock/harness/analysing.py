@@ -105,7 +105,7 @@ def written(manifest: Manifest, arguments: Mapping[str, Json], site: Site) -> di
 
 def claims(core: Core, reader: Reader, evidence: Evidence, plan: Plan) -> dict[str, Analysis]:
     """What is claimed of each step, by its literals; what earlier steps write counts as written."""
-    manifests = [core.catalogue.get(step.action) for step in plan.steps]
+    manifests = [evidence.catalogue.get(step.action) for step in plan.steps]
     broad = any(manifest is not None and manifest.broad for manifest in manifests)
     texts = scripts(core, evidence.task.id) if broad else {}
     found: dict[str, Analysis] = {}
@@ -124,7 +124,7 @@ def claim(
     core: Core, reader: Reader, evidence: Evidence, step: Step, arguments: Mapping[str, Json]
 ) -> dict[str, Analysis]:
     """What is claimed of one step whose arguments are known."""
-    manifest = core.catalogue.get(step.action)
+    manifest = evidence.catalogue.get(step.action)
     if manifest is None:
         return {}
     texts = scripts(core, evidence.task.id) if manifest.broad else {}

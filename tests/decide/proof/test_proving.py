@@ -9,9 +9,11 @@ import pytest
 from interlock.artifact.errors import IntegrityError
 from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicyFileError, compile_policies
-from interlock.decide.proof import floor, languages, proving, shapes, solver, translate
+from interlock.decide.proof import floor, languages, proving, shapes, solver, staging, translate
 from interlock.decide.proof.formula import Flag, both, negate
 from interlock.decide.proof.invariants import Violation
+from support import mistakes
+from support.mistakes import BASELINE
 
 HOME, ROOT = "/home/u", "/home/u/web"
 SITE = Site(
@@ -22,18 +24,26 @@ SITE = Site(
     own=(f"{ROOT}/policy",),
     protected=("vm:main", "file:vault/**", "endpoint:a.b:1"),
 )
-BASELINE = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
 INVARIANTS = resources.files("interlock.decide.proof").joinpath("baseline.yaml").read_text("utf-8")
 
 
-def refuted(rules: str = BASELINE, cedar: str = "", invariants: str = INVARIANTS, site: Site = SITE) -> dict[str, str]:
-    """What is not proved, by name: the outcome, or the verdicts of its counterexample, which ``prove`` has replayed."""
+def refuted(
+    rules: str = BASELINE, cedar: str = "", invariants: str = INVARIANTS, site: Site = SITE, *, staged: bool = True
+) -> dict[str, str]:
+    """What is not proved, by name: the outcome, or the verdicts of its counterexample, which ``prove`` has replayed.
+
+    With ``staged``, each is an action as well, for which the gate says so.
+    """
     policies = compile_policies({"c.cedar": cedar} if cedar else {}, {"r.yaml": rules}, home=HOME, root=ROOT)
     found = proving.prove(policies, site, {"i.yaml": invariants} if invariants else {})
     told = {one.name: one.counterexample for one in found if one.outcome == "refuted"}
     for case in told.values():
         assert case and proving.replay(case.situation, policies, site) == case.verdict
         assert case.other is None or proving.replay(case.other, policies, site) == case.other_verdict
+        levels = [staging.level(one, policies, site) for one in case.staged]
+        assert levels or not staged, "the gate never comes to it"
+        assert case.other is None or not levels or levels[1] < levels[0]
+        assert case.other is not None or [proving.said(one) for one in levels] in ([], [case.verdict])
     gave_up = {one.name: one.outcome for one in found if one.outcome == "gave-up"}
     return {name: f"{case.verdict} {case.other_verdict}".strip() for name, case in told.items() if case} | gave_up
 
@@ -43,36 +53,14 @@ def test_everything_holds_of_the_baseline_and_of_no_policy_at_all() -> None:
     assert refuted(rules="rules:\n  - deny: '*'\n", site=Site(id="w", root=ROOT, home=HOME, roots=(ROOT,))) == {}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "names"),
-    [
-        ("id: baseline.credentials-home", "id: baseline.credentials-home\n    access: write", {"baseline.credentials-never"}),
-        ('- deny: "*"\n    id: baseline.credentials-anywhere', '- verify: "*"\n    id: baseline.credentials-anywhere', {"baseline.credentials-never"}),
-        ('"**/*.pem"', '"**/*.pen"', {"baseline.credentials-never"}),
-        ("~/.ssh/**\n      - ~/.aws", "~/.ssh/*\n      - ~/.aws", set()),  # ``**/.ssh/**`` still covers it.
-        ("~/.mozilla/**", "~/.mozilla/*/**", {"baseline.credentials-never"}),
-        ("effect: [execute, send, spend, grant-access]", "effect: [send, spend, grant-access]", {"baseline.programs-asked"}),
-        ("external: true\n    data: private\n", "external: true\n    data: private\n    environment: prod\n", {"i5-restricted"}),
-        ("external: true\n    untrusted: true\n", "external: true\n    untrusted: false\n", {"monotone-integrity"}),
-        ("external: true\n    effect: [write, delete]\n", "external: false\n    effect: [write, delete]\n", {"unknown-strict"}),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("old", "new", "names"), mistakes.BASELINES)
 def test_a_seeded_mistake_is_refuted(old: str, new: str, names: set[str]) -> None:
     assert BASELINE.count(old) == 1
     found = refuted(BASELINE.replace(old, new))
     assert names <= set(found) and (bool(names) or not found)
 
 
-@pytest.mark.parametrize(
-    ("cedar", "name"),
-    [
-        ('@id("x") forbid (principal, action, resource) when { context.data <= 1 && context.action like "mail*" };', "monotone-confidentiality"),
-        ('@id("x") forbid (principal, action, resource) when { context.cost == 7 };', "monotone-cost"),
-        ('@id("x") forbid (principal, action, resource) when { context.approvals > 2 };', "monotone-approvals"),
-        ('@id("x") @approvals("3") forbid (principal, action, resource) when { !context.broad };', "unknown-strict"),
-        ('@id("x") forbid (principal, action, resource) when { !context.unattended };', "unattended-strict"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("cedar", "name"), mistakes.RULES)
 def test_a_rule_that_is_not_monotone_is_refuted(cedar: str, name: str) -> None:
     assert name in refuted(cedar=cedar)
 

@@ -15,23 +15,29 @@ from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet
 from interlock.decide.policy.request import PolicyRequest
 from interlock.decide.proof.floor import Gate, decided, level_of
-from interlock.decide.proof.formula import Field, Formula, both, either, negate
+from interlock.decide.proof.formula import Field, Formula, atoms, both, either, fixed, negate
 from interlock.decide.proof.invariants import ANSWERS, Invariant, Violation, operators, shipped
 from interlock.decide.proof.languages import GaveUp
 from interlock.decide.proof.situation import RANKS, Situation
 from interlock.decide.proof.solver import Finder
+from interlock.decide.proof.staging import Staged, stageable, staged
+from interlock.decide.proof.staging import level as played
 from interlock.decide.proof.translate import Encoded, Places, encode
 
 Outcome = Literal["proved", "refuted", "gave-up"]
 
 
 class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
-    """A situation and its verdict; where two are compared, the second, which is decided less strictly, as well."""
+    """A situation and its verdict; where two are compared, the second, which is decided less strictly, as well.
+
+    ``staged`` are the same as actions for which the gate breaks the invariant; none where no plan of one step does.
+    """
 
     situation: Situation
     verdict: str
     other: Situation | None = None
     other_verdict: str = ""
+    staged: tuple[Staged, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +78,40 @@ def _proved(invariant: Invariant, policies: PolicySet, site: Site, finder: Finde
             outcome = "gave-up"
             continue
         if situation is not None:
-            outcome, found = "refuted", _replayed(violation, situation, policies, site)
+            outcome, found = "refuted", _shown(violation, situation, policies, site, finder)
             break
     return Result(
         name=invariant.name, sentence=invariant.sentence, place=invariant.place, outcome=outcome, counterexample=found
     )
+
+
+def _shown(
+    violation: Violation, situation: Situation, policies: PolicySet, site: Site, finder: Finder
+) -> Counterexample:
+    """A counterexample that a plan can make, if there is one; else the one that was found."""
+    for limits in stageable(site):
+        within = both(violation.formula, fixed(limits, violation.before), fixed(limits, violation.after))
+        try:
+            nearer = finder.find(within)
+        except GaveUp:
+            break
+        found = _staged(violation, nearer, policies, site) if nearer is not None else None
+        if found is not None:
+            return found
+    return _replayed(violation, situation, policies, site)
+
+
+def _staged(violation: Violation, situation: Situation, policies: PolicySet, site: Site) -> Counterexample | None:
+    """The counterexample with its actions, if the gate breaks the invariant for them too."""
+    case = _replayed(violation, situation, policies, site)
+    forms = sorted({rule.form for rule in policies.rules if rule.form})
+    asked = {atom.name for atom in atoms(violation.formula)}
+    acts = [staged(one, forms, asked, site) for one in (case.situation, case.other) if one is not None]
+    known = tuple(one for one in acts if one is not None)
+    levels = [played(one, policies, site) for one in known]
+    if len(known) < len(acts) or not (levels[0] in violation.levels or levels[-1] < levels[0]):
+        return None
+    return msgspec.structs.replace(case, staged=known)
 
 
 def compare(old: PolicySet, new: PolicySet) -> Difference:

@@ -15,7 +15,7 @@ from interlock.artifact.plan import Plan
 from interlock.artifact.signing import verify
 from interlock.harness.analysing import apart
 from interlock.harness.core import Core
-from interlock.harness.proposals import Decided, Proposals
+from interlock.harness.proposals import Decided
 from interlock.harness.rows import PlanRow
 from interlock.harness.watch import Incident
 from interlock.surface.cli.commands.run import start, task_options
@@ -34,6 +34,7 @@ from interlock.surface.cli.outcome import (
     next_command,
 )
 from interlock.surface.cli.root import Noun
+from interlock.surface.cli.supposing import Supposing, supposed
 from interlock.surface.cli.visible import visible
 
 _FILE = click.argument("file", type=click.File("rb"))
@@ -77,14 +78,27 @@ def propose(
 @click.option("--task", "task_id", metavar="TASK", help="The task that it is for.")
 @click.option("--goal", metavar="TEXT", help="Or the goal that it would be for.")
 @click.option("--unattended", is_flag=True, help="As if nobody were there to ask.")
-def check(file: BinaryIO, task_id: str | None, goal: str | None, unattended: bool) -> int:
-    """Say what the gate would say of a plan in FILE; nothing is stored, reserved or recorded."""
+@click.option("--suppose", "facts", metavar="KEY=VALUE", multiple=True,
+              help="As if this were so: received=private,untrusted, principal=NAME, role=NAME, scope.NAME=VALUE, "
+              "root=FOLDER, signal=CODE, confirmed=PERSONS or budget=AMOUNT; repeatable.")  # fmt: skip
+@click.option("--package", "packages", metavar="FOLDER", multiple=True,
+              type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="As if this package of actions were installed; repeatable.")  # fmt: skip
+@click.option("--unproved", is_flag=True, help="By the policy as it stands, even if it cannot be proved.")
+def check(
+    file: BinaryIO, task_id: str | None, goal: str | None, unattended: bool, facts: tuple[str, ...],
+    packages: tuple[Path, ...], unproved: bool,
+) -> int:  # fmt: skip
+    """Say what the gate would say of a plan in FILE; nothing is stored, reserved or recorded.
+
+    What a plan cannot say can be supposed, to see what the gate would say then.
+    """
     _one(task_id, goal)
-    raw = file.read()
+    raw, otherwise = file.read(), supposed(facts, packages)
     with reading() as core:
         row = core.store.task(task_id) if task_id else task_row(core, goal or "")
         with apart(_warned, core.workspace.state) as reader:
-            proposals = Proposals(core, unattended=unattended, reader=reader)
+            proposals = Supposing(core, otherwise, unattended=unattended, reader=reader, unproved=unproved)
             decided = Decided.of(proposals.course(row, completed(raw, row.task)))
     console().data(decided_data(decided), decided_text(decided))
     return decided_exit(decided)

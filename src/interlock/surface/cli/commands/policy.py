@@ -20,6 +20,7 @@ from interlock.surface.cli.layout import table
 from interlock.surface.cli.opening import reading, workspace
 from interlock.surface.cli.outcome import verdict_text
 from interlock.surface.cli.root import Noun
+from interlock.surface.cli.supposing import command, written
 from interlock.surface.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def explain(what: str) -> None:
 @policy.command(name="prove")
 @click.option("--cases", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="Write counterexamples as cases for policy test.")  # fmt: skip
-def prove_(cases: Path | None) -> int:
+@click.option("--counterexample", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
+              help="Write them as plans and packages of actions, for plan check.")  # fmt: skip
+def prove_(cases: Path | None, folder: Path | None) -> int:
     """Prove the invariants for every request, or show one for which they fail.
 
     Where all hold, a signed certificate is stored; a workspace with proof = "required" decides by no other policy.
@@ -110,10 +113,12 @@ def prove_(cases: Path | None) -> int:
     if cases is not None:
         lines = "\n".join(f"  - {case}" for case in tables)
         cases.write_text(f"cases:\n{lines}\n" if tables else "cases: []\n", "utf-8")
-    text = [table(("", "INVARIANT", "WHERE", "WHAT"), rows), *(_refutation(one, case) for one, case in found if case)]
+    replays = {one.name: _replays(one, folder) for one in results} if folder else {}
+    text = [table(("", "INVARIANT", "WHERE", "WHAT"), rows)]
+    text += [_refutation(one, case, replays.get(one.name)) for one, case in found if case]
     end = f"{len(failed)} of {len(results)} do not hold; there is no certificate" if failed else "certificate stored"
     text.append(f"{len(results)} invariants, {end}; policy sha256:{digest}")
-    data = [{**msgspec.to_builtins(one), "case": case} for one, case in found]
+    data = [{**_plain(one), "case": case, "replays": replays.get(one.name, [])} for one, case in found]
     console().data({"policy": digest, "invariants": data, "certificate": not failed}, "\n\n".join(text))
     return Exit.FAULT if failed else Exit.OK
 
@@ -166,11 +171,45 @@ def _case_of(request: PolicyRequest, name: str, policies: PolicySet) -> dict[str
     return {"name": name, "expect": policies.evaluate(request).decision.value, **fields}
 
 
-def _refutation(result: Result, case: dict[str, object]) -> str:
+def _plain(result: Result) -> dict[str, object]:
+    """The result without its counterexample as actions, which ``--counterexample`` writes."""
+    found = result.counterexample
+    bare = found and msgspec.structs.replace(found, staged=())
+    plain: dict[str, object] = msgspec.to_builtins(msgspec.structs.replace(result, counterexample=bare))
+    if isinstance(plain["counterexample"], dict):
+        del plain["counterexample"]["staged"]
+    return plain
+
+
+def _replays(result: Result, folder: Path) -> list[list[str]]:
+    """Write the counterexample as actions; the command that replays each."""
+    staged = result.counterexample.staged if result.counterexample else ()
+    places = [folder / result.name] if len(staged) == 1 else [folder / result.name / name for name in ("first", "then")]
+    return [written(one, place) for one, place in zip(staged, places, strict=False)]
+
+
+def _refutation(result: Result, case: dict[str, object], replays: list[list[str]] | None) -> str:
     found = result.counterexample
     assert found is not None  # noqa: S101 - there is a case
-    answer = f"{found.verdict}, and then {found.other_verdict}" if found.other else found.verdict
-    return f"{result.name}: the gate says {answer} for\n  - {visible(json.dumps(case))}"
+    answer = f"the gate says {found.verdict} for"
+    if found.other:
+        first, then = _difference(found.situation.request, found.other.request)
+        answer = f"with {first} the gate says {found.verdict}, with {then} {found.other_verdict}; the second is"
+    lines = [f"{result.name}: {answer}", f"  - {visible(json.dumps(case))}"]
+    if not found.staged:
+        lines.append("  no plan of one step makes this request")
+    elif replays is None:
+        lines.append("  as a plan that plan check replays: interlock policy prove --counterexample FOLDER")
+    else:
+        lines += [f"  {visible(command(words))}" for words in replays]
+    return "\n".join(lines)
+
+
+def _difference(first: PolicyRequest, then: PolicyRequest) -> tuple[str, str]:
+    """The fields in which two requests differ, as each has them."""
+    one, other = msgspec.to_builtins(first), msgspec.to_builtins(then)
+    names = [name for name in one if one[name] != other[name]]
+    return tuple(", ".join(f"{name} {json.dumps(fields[name])}" for name in names) for fields in (one, other))  # type: ignore[return-value]
 
 
 def _explain_plan(core: Core, digest: str) -> None:
