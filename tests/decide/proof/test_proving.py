@@ -255,6 +255,8 @@ def test_a_set_that_is_one_value_is_read_like_a_list() -> None:
         {"contains": {"left": {"Value": ["x"]}, "right": ACTION}}
     )
     assert made == translate.Matches("action", languages.exactly("x"))
+    has = {"has": {"left": {"Var": "context"}, "attr": "host"}}
+    assert translate._Translation(translate.Places("/h", "/r")).formula(has) is True
 
 
 def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
