@@ -157,4 +157,6 @@ def situations(draw: st.DrawFn) -> Situation:
         accepts=draw(st.sampled_from(Confidentiality)),
         authority=draw(flag),
         foreign=draw(st.sampled_from((False, False, False, True))),
+        claimed=draw(st.sampled_from((False, False, True))),
+        whole=draw(flag),
     )

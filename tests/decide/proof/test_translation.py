@@ -179,6 +179,13 @@ FLOOR: dict[str, tuple[object, str, object, dict[str, object]]] = {
         floor, "OneOf", lambda name, members: OneOf(name, members - {"execute"}),
         {"tainted": True, "effect": "execute", "reversibility": "pure"},
     ),
+    "a claim contradicts its manifest": (floor, "CLAIMED", False, {"path": "/a", "access": "execute", "claimed": True}),
+    "a claim has its manifest's limit": (
+        floor, "SEEN", False, {"confidentiality": "restricted", "claimed": True, "whole": True},
+    ),
+    "what a claim runs is not its manifest's": (
+        floor, "SEEN", False, {"tainted": True, "path": "/a", "effect": "write", "claimed": True, "whole": True},
+    ),
     "spending": (
         floor, "OneOf", lambda name, members: OneOf(name, members - {"spend"}), {"effect": "spend", "reversibility": "compensable"},
     ),
@@ -188,7 +195,9 @@ FLOOR: dict[str, tuple[object, str, object, dict[str, object]]] = {
 @pytest.mark.parametrize("name", FLOOR)
 def test_a_mistake_of_the_floors_translation_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     owner, attribute, mutant, changes = FLOOR[name]
-    asked = Situation(request=asking(**changes), accepts=Confidentiality.PRIVATE)
+    besides = {name: bool(changes.get(name)) for name in ("claimed", "whole")}
+    request = asking(**{key: value for key, value in changes.items() if key not in besides})
+    asked = Situation(request=request, accepts=Confidentiality.PRIVATE, **besides)
     assert not strays(asked)
     monkeypatch.setattr(owner, attribute, mutant)
     assert strays(asked)

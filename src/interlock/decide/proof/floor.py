@@ -18,13 +18,14 @@ from interlock.artifact.action import (
     Reversibility,
     Role,
 )
+from interlock.artifact.analysis import Analysis
 from interlock.artifact.label import CLEAN, Integrity, Label
 from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision
 from interlock.decide.checks import check_floor
-from interlock.decide.effects import parts
+from interlock.decide.effects import Part, parts
 from interlock.decide.evidence import Evidence, Site
 from interlock.decide.flow import View, check_flow
 from interlock.decide.policy import PolicySet
@@ -41,6 +42,8 @@ _FOLDERS = ("/policy/", "/policy/invariants/")
 _SUFFIXES = (("/interlock.toml",), *((folder, Piece.WITHIN, end) for folder in _FOLDERS for end in (".yaml", ".cedar")))
 READS = OneOf("effect", frozenset({"read"}))
 ACTS = either(Flag("external"), negate(READS))
+CLAIMED = Flag("claimed")
+SEEN = both(CLAIMED, Flag("whole"))
 IRREVERSIBLE = both(OneOf("reversibility", frozenset({"irreversible"})), negate(READS))
 
 
@@ -60,19 +63,21 @@ def protected(site: Site) -> Formula:
 
 
 def exceeds() -> Formula:
-    """The data's class is above the manifest's limit."""
-    return either(*(both(AtMost("accepts", one.rank), negate(AtMost("data", one.rank))) for one in RANKS))
+    """The data's class is above the limit: the manifest's, or where a claim takes its place, that of what leaves."""
+    limits = (both(AtMost("accepts", one.rank), negate(AtMost("data", one.rank))) for one in RANKS)
+    return either(both(negate(SEEN), either(*limits)), both(SEEN, Flag("external"), negate(AtMost("data", 2))))
 
 
 def contradictory() -> Formula:
-    """The manifest says what it may not say at once; no catalogue admits it."""
+    """The manifest says what it may not say at once; no catalogue admits it.  Of what is claimed it says nothing."""
     pure, reversible = (OneOf("reversibility", frozenset({name})) for name in ("pure", "reversible"))
     taken = either(OneOf("effect", _UNSNAPPABLE), both(negate(_NOTHING), OneOf("access", _UNSNAPPABLE)))
-    return either(
+    found = either(
         both(pure, either(negate(OneOf("effect", frozenset({"read", "execute"}))), CHANGES)),
         both(reversible, either(taken, both(CHANGES, negate(Matches("kind", exactly("file")))))),
         both(READS, CHANGES),
     )
+    return both(negate(CLAIMED), found)
 
 
 def floor_denies(site: Site) -> Formula:
@@ -82,9 +87,8 @@ def floor_denies(site: Site) -> Formula:
 
 def floor_asks() -> Formula:
     """Floor or flow want a person."""
-    risky = either(
-        OneOf("effect", frozenset({"execute"})), both(Flag("external"), negate(READS)), both(Flag("privileged"), READS)
-    )
+    runs = either(both(negate(CLAIMED), OneOf("effect", frozenset({"execute"}))), both(SEEN, negate(READS)))
+    risky = either(runs, both(Flag("external"), negate(READS)), both(Flag("privileged"), READS))
     return either(
         IRREVERSIBLE, Flag("privileged"), OneOf("effect", frozenset({"spend", "grant-access"})),
         both(Flag("untrusted"), Flag("authority"), ACTS), both(Flag("tainted"), risky),
@@ -141,6 +145,7 @@ def _view(situation: Situation) -> View:
         kind=request.kind, name=request.resource, access=request.access, open=request.open, recursive=request.recursive
     )
     touched = () if request.kind == "none" else (resource,)
+    declared = () if situation.claimed else touched
     integrity = Integrity.UNTRUSTED if request.untrusted else Integrity.TRUSTED
     label = Label(
         confidentiality=request.confidentiality,
@@ -148,21 +153,29 @@ def _view(situation: Situation) -> View:
         scopes=("elsewhere=else",) if situation.foreign else (),
     )
     role = Role.TARGET if situation.authority else Role.CONTENT
+    whole = situation.claimed and situation.whole
+    effect, reversibility = request.effect, request.reversibility
+    if situation.claimed:  # Then the manifest says something else, and is not asked.
+        effect, reversibility = Effect.READ, Reversibility.PURE
     manifest = Manifest(
         name=request.action, version=max(1, request.version), group=request.group or "group", sentence="",
-        effect=request.effect, reversibility=request.reversibility, privileged=request.privileged,
-        external=request.external, broad=request.broad, accepts=situation.accepts, cost=request.cost,
+        effect=effect, reversibility=reversibility, privileged=request.privileged,
+        external=request.external, broad=whole or (request.broad and not situation.claimed), accepts=situation.accepts, cost=request.cost,
         arguments={"value": Argument(type="string", role=role, required=False)},
-        resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in touched),
-        inverse=Invocation(action="inverse@1") if request.reversibility is Reversibility.COMPENSABLE else None,
+        resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in declared),
+        inverse=Invocation(action="inverse@1") if reversibility is Reversibility.COMPENSABLE else None,
         driver=Driver(name="files", operation="read"),
     )  # fmt: skip
     step = Step(
         id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
     )
+    claimed = Part(
+        resource, request.effect, request.reversibility, request.privileged, request.external, request.broad, claimed=True
+    )  # fmt: skip
     return View(
-        step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, declared=touched, claim=None,
-        parts=parts(manifest, touched, None, ()), held=CLEAN, output=CLEAN,
+        step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, declared=declared,
+        claim=Analysis(touched=touched) if situation.claimed else None,
+        parts=(claimed,) if situation.claimed else parts(manifest, declared, None, ()), held=CLEAN, output=CLEAN,
     )  # fmt: skip
 
 

@@ -25,20 +25,23 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reversibility": tuple(one.value for one in Reversibility),
 }
 RANKS = tuple(Confidentiality)
-BESIDES = ("authority", "foreign")
+BESIDES = ("authority", "foreign", "claimed", "whole")
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request, and facts of its manifest and values that policies cannot ask.
 
     ``accepts``: the manifest's limit; ``authority``: an untrusted value is in an argument with authority; ``foreign``:
-    a value of another tenant or scope would arrive.
+    a value of another tenant or scope would arrive; ``claimed``: the effect is one that the analyst
+    claims; ``whole``: and the claim takes the place of a broad manifest.
     """
 
     request: PolicyRequest
     accepts: Confidentiality = Confidentiality.RESTRICTED
     authority: bool = True
     foreign: bool = False
+    claimed: bool = False
+    whole: bool = False
 
 
 def values(situation: Situation) -> dict[str, Field]:

@@ -34,7 +34,7 @@ from interlock.decide.proof.facts import IS_FILE, below
 from interlock.decide.proof.floor import READS, contradictory, level_of
 from interlock.decide.proof.formula import AtMost, Flag, Formula, Matches, Reaches, both, either, negate
 from interlock.decide.proof.languages import Language, Piece, exactly
-from interlock.decide.proof.situation import Situation
+from interlock.decide.proof.situation import BESIDES, Situation
 from interlock.decide.proof.translate import DENIED
 from interlock.decide.supposing import Supposed
 
@@ -60,10 +60,11 @@ def stageable(site: Site) -> tuple[Formula, ...]:
     asks for a cause that is not translated, nothing is staged.
     """
     untrusted, authority = Flag("untrusted"), Flag("authority")
+    others = [Flag(name) for name in BESIDES if name != "authority"]
     named = Matches("environment", exactly(site.environment))
     sound = both(
         either(both(untrusted, Flag("tainted")), negate(either(untrusted, Flag("tainted")))),
-        negate(either(Flag("foreign"), Flag("open"), _NO_KINDS, Matches("group", exactly("")), contradictory())),
+        negate(either(*others, Flag("open"), _NO_KINDS, Matches("group", exactly("")), contradictory())),
         either(negate(untrusted), authority, both(READS, named)),
         negate(both(untrusted, Flag("external"), _PRIVATE)),
         AtMost("version", _MOST_VERSIONS),
