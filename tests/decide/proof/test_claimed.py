@@ -48,8 +48,8 @@ def situation(view: View, number: int, request: PolicyRequest) -> Situation:
     )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
-@given(st.sampled_from(sorted(CATALOGUE)), CLAIMS, RECEIVED)
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(st.sampled_from(("run@1", "write@1", "read@1", "page@1", "send@1")), CLAIMS, RECEIVED)
 def test_no_part_of_a_step_is_decided_less_strictly_than_the_proof_says(
     action: str, claim: Analysis, received: object
 ) -> None:
