@@ -47,7 +47,9 @@ def test_a_supposed_fact_is_decided_on(name: str) -> None:
 
 
 def test_confirmations_and_money_are_enough() -> None:
-    asking = evidence(policy=policy('rules:\n  - allow: "*"\n    id: a\n  - verify: "*"\n    id: v\n    approvals: 2\n'))
+    asking = evidence(
+        policy=policy('rules:\n  - allow: "*"\n    id: a\n  - verify: "*"\n    id: v\n    approvals: 2\n')
+    )
     assert judge(WRITE, known=asking).decision is Decision.STEP_UP
     assert judge(WRITE, known=Supposed(confirmed=2).applied(asking)).decision is Decision.ALLOW
     assert Supposed(budget=7).applied(asking).task.budget.cost == max(7, asking.task.budget.cost)

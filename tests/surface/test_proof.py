@@ -134,6 +134,10 @@ def test_diff_says_what_became_possible(place: Place, tmp_path: Path) -> None:
         "DENY",
         "ALLOW",
     )
-    assert (
-        "more permissive: DENY becomes ALLOW" in process(["policy", "diff", "policy", str(old)], cwd=place.folder).out
-    )
+    assert looser.json["possible"][0]["rules"] == ["odd"]  # type: ignore[index]
+    told = process(["policy", "diff", "policy", str(old)], cwd=place.folder).out
+    assert "DENY by odd (odd.yaml:2)\n  now ALLOW by baseline.may-be-asked-for (old.yaml:" in told
+    nothing = tmp_path / "none.yaml"
+    nothing.write_text("rules:\n  - {deny: x, id: d}\n")
+    assert "since nothing allowed it" in process(["policy", "diff", str(nothing), "policy"], cwd=place.folder).out
+    assert "nor a stricter one" in process(["policy", "diff", "policy", "policy"], cwd=place.folder).out

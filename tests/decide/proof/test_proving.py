@@ -170,7 +170,8 @@ def test_giving_up_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solver, "RESOURCES", 1)
     assert set(refuted().values()) == {"gave-up"}
     policies = compile_policies({}, {"r.yaml": BASELINE}, home=HOME, root=ROOT)
-    assert proving.compare(policies, compile_policies({}, {"r.yaml": ALLOW}, home=HOME, root=ROOT)).outcome == "gave-up"
+    other = compile_policies({}, {"r.yaml": ALLOW}, home=HOME, root=ROOT)
+    assert (proving.compare(policies, other).outcome, proving.possible(policies, other)) == ("gave-up", [])
 
 
 def test_too_many_rounds_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,10 +221,30 @@ def test_diff_proves_or_shows_what_became_possible(old: str, new: str, answers: 
     before, after = (compile_policies({}, {"r.yaml": text}, home=HOME, root=ROOT) for text in (old, new))
     found = proving.compare(before, after)
     assert (found.outcome, (found.old, found.new)) == (("refuted", answers) if answers else ("proved", ("", "")))
-    if found.request:
-        assert (
-            before.evaluate(found.request).decision != after.evaluate(found.request).decision or "persons" in found.old
-        )
+    became = proving.possible(before, after)
+    assert bool(became) is (answers is not None)
+    for one in became:
+        told = [before.evaluate(one.request), after.evaluate(one.request)]
+        levels = [proving.level_of(answer.decision, answer.approvals) for answer in told]
+        assert levels[0] > levels[1] and [one.old, one.new] == [proving.said(level) for level in levels]
+        assert set(one.rules) <= set(before.ids) and set(one.by) <= set(after.ids)
+
+
+def test_each_rule_that_went_is_told_with_a_request() -> None:
+    rules = "  - {deny: files.delete, id: d}\n  - {verify: mail.*, id: v}\n  - {deny: web.*, id: stays}\n"
+    old = compile_policies({}, {"r.yaml": ALLOW.replace("files.*", "'*'") + rules}, home=HOME, root=ROOT)
+    new = compile_policies(
+        {},
+        {"r.yaml": ALLOW.replace("files.*", "'*'").replace("./**", "/**") + "  - {deny: web.*, id: stays}\n"},
+        home=HOME,
+        root=ROOT,
+    )
+    found = {one.rules: (one.old, one.new, one.by) for one in proving.possible(old, new)}
+    assert found == {
+        ("d",): ("DENY", "ALLOW", ("a",)),
+        ("v",): ("STEP_UP (1 person)", "ALLOW", ("a",)),
+        (): ("DENY", "ALLOW", ("a",)),
+    }
 
 
 def test_a_difference_that_does_not_replay_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,14 +15,14 @@ from interlock.decide.evidence import Site
 from interlock.decide.policy import PolicySet
 from interlock.decide.policy.request import PolicyRequest
 from interlock.decide.proof.floor import Gate, decided, level_of
-from interlock.decide.proof.formula import Field, Formula, atoms, both, either, fixed, negate
+from interlock.decide.proof.formula import AtMost, Field, Flag, Formula, atoms, both, either, fixed, negate
 from interlock.decide.proof.invariants import ANSWERS, Invariant, Violation, operators, shipped
 from interlock.decide.proof.languages import GaveUp
 from interlock.decide.proof.situation import RANKS, Situation
 from interlock.decide.proof.solver import Finder
 from interlock.decide.proof.staging import Staged, stageable, staged
 from interlock.decide.proof.staging import level as played
-from interlock.decide.proof.translate import Encoded, Places, encode
+from interlock.decide.proof.translate import Encoded, Places, condition, encode
 
 Outcome = Literal["proved", "refuted", "gave-up"]
 
@@ -48,6 +48,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     place: str = ""
     counterexample: Counterexample | None = None
+
+
+class Possible(msgspec.Struct, frozen=True, kw_only=True):
+    """A request with its answers before and after, and the rules that gave each; of a default denial there are none."""
+
+    request: PolicyRequest
+    old: str
+    new: str
+    rules: tuple[str, ...]
+    by: tuple[str, ...]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +137,44 @@ def compare(old: PolicySet, new: PolicySet) -> Difference:
     if levels[1] >= levels[0]:
         raise _unreplayed()
     return Difference(outcome="refuted", request=found.request, old=said(levels[0]), new=said(levels[1]))
+
+
+def possible(old: PolicySet, new: PolicySet) -> list[Possible]:
+    """What became possible: an example for each rule that went or was changed, and one for what nothing had allowed.
+
+    Of a policy that is nowhere more permissive there is none; nor is there where the solver gives up.
+    """
+    before, after, places = encode(old), encode(new), Places(old.home, old.root)
+    kept = {rule.id: rule.policy for rule in new.rules}
+    gone = [rule for rule in old.rules if rule.effect != "permit" and kept.get(rule.id) != rule.policy]
+    looser, finder = _loosened(before, after), Finder()
+    found: dict[tuple[str, ...], Possible] = {}
+    for where in (*(condition(rule, places) for rule in gone), negate(either(before.permits, before.forbids)), True):
+        request = _plainest(both(looser, where), finder) if where is not True or not found else None
+        if request is not None:
+            (was, rules), (now, by) = (_told(request, policies) for policies in (old, new))
+            found.setdefault(rules, Possible(request=request, old=was, new=now, rules=rules, by=by))
+    return list(found.values())
+
+
+def _plainest(formula: Formula, finder: Finder) -> PolicyRequest | None:
+    """A request for which the formula is true, if possible one that somebody attends to and nobody has confirmed."""
+    strange = either(Flag("unattended"), Flag("open"), negate(AtMost("approvals", 0)))
+    for limits in (negate(strange), True):
+        try:
+            found = finder.find(both(formula, limits))
+        except GaveUp:
+            return None
+        if found is not None:
+            return found.request
+    return None
+
+
+def _told(request: PolicyRequest, policies: PolicySet) -> tuple[str, tuple[str, ...]]:
+    """The answer in words, and the rules that gave it."""
+    answer = policies.evaluate(request)
+    rules = {reason.rule for reason in answer.reasons if reason.rule and reason.decision is answer.decision}
+    return said(level_of(answer.decision, answer.approvals)), tuple(sorted(rules))
 
 
 def said(level: int) -> str:

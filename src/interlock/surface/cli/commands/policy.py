@@ -24,7 +24,7 @@ from interlock.surface.cli.supposing import command, written
 from interlock.surface.cli.visible import visible
 
 if TYPE_CHECKING:
-    from interlock.decide.proof.proving import Result
+    from interlock.decide.proof.proving import Possible, Result
 
 
 @click.group(cls=Noun)
@@ -127,24 +127,42 @@ def prove_(cases: Path | None, folder: Path | None) -> int:
 @click.argument("old", type=click.Path(exists=True, path_type=Path))
 @click.argument("new", type=click.Path(exists=True, path_type=Path))
 def diff(old: Path, new: Path) -> int:
-    """Prove that NEW is nowhere more permissive than OLD (folders or files), or show a request for which it is."""
-    from interlock.decide.proof.proving import compare
+    """Prove that NEW is nowhere more permissive than OLD (folders or files), or show what became possible."""
+    from interlock.decide.proof.proving import compare, possible
 
     root, home = str(workspace().folder), str(Path.home())
     before, after = (compile_policies(*_texts(place), home=home, root=root) for place in (old, new))
     found = compare(before, after)
-    case = _case_of(found.request, "more permissive", after) if found.request else None
-    data = {"outcome": found.outcome, "old": found.old, "new": found.new, "case": case}
-    case_text = json.dumps(case)
+    became = possible(before, after) if found.outcome == "refuted" else []
+    cases = [_case_of(one.request, f"became possible {place}", after) for place, one in enumerate(became, 1)]
     match found.outcome:
         case "proved":
-            text = "proved: no request gets a less strict answer than before"
+            same = compare(after, before).outcome == "proved"
+            text = "proved: no request gets a less strict answer than before" + (", nor a stricter one" if same else "")
         case "refuted":
-            text = f"more permissive: {found.old} becomes {found.new}, for instance for\n  - {visible(case_text)}"
+            examples = [_possible_text(*one, before, after) for one in zip(became, cases, strict=True)]
+            text = "\n\n".join(
+                ["more permissive: what became possible, by the rule that had stood in its way", *examples]
+            )
         case _:
-            text = "not decided: the solver gave up within its bounds"
-    console().data(data, text)
+            text = "not decided: the solver gave up within its bounds, so take it for more permissive"
+    more = [{**msgspec.to_builtins(one), "request": case} for one, case in zip(became, cases, strict=True)]
+    data = {"outcome": found.outcome, "old": found.old, "new": found.new, "case": cases[0] if cases else None}
+    console().data({**data, "possible": more}, text)
     return Exit.OK if found.outcome == "proved" else Exit.FAULT
+
+
+def _possible_text(one: Possible, case: dict[str, object], before: PolicySet, after: PolicySet) -> str:
+    was = f"{one.old} by {_rules_text(one.rules, before)}" if one.rules else f"{one.old}, since nothing allowed it"
+    now = f"now {one.new} by {_rules_text(one.by, after)}" if one.by else f"now {one.new}"
+    return f"{was}\n  {now}\n  - {visible(json.dumps(case))}"
+
+
+def _rules_text(rules: tuple[str, ...], policies: PolicySet) -> str:
+    origins = [policies.explain(rule) for rule in rules]
+    return ", ".join(
+        f"{visible(rule)} ({visible(one.file)}:{one.line})" for rule, one in zip(rules, origins, strict=True)
+    )
 
 
 def _texts(place: Path) -> tuple[dict[str, str], dict[str, str]]:
