@@ -22,7 +22,7 @@ from interlock.decide.proof.situation import RANKS, Situation
 from interlock.decide.proof.solver import Finder
 from interlock.decide.proof.staging import Staged, stageable, staged
 from interlock.decide.proof.staging import level as played
-from interlock.decide.proof.translate import Encoded, Places, condition, encode
+from interlock.decide.proof.translate import DENIED, MODIFIED, Encoded, Places, condition, encode
 
 Outcome = Literal["proved", "refuted", "gave-up"]
 
@@ -146,10 +146,12 @@ def possible(old: PolicySet, new: PolicySet) -> list[Possible]:
     """
     before, after, places = encode(old), encode(new), Places(old.home, old.root)
     kept = {rule.id: rule.policy for rule in new.rules}
-    gone = [rule for rule in old.rules if rule.effect != "permit" and kept.get(rule.id) != rule.policy]
+    above = {"confirm": before.at_least(MODIFIED), "modify": before.at_least(DENIED), "forbid": False}
+    gone = [rule for rule in old.rules if rule.effect in above and kept.get(rule.id) != rule.policy]
+    ways = [both(condition(rule, places), negate(above[rule.effect])) for rule in gone]
     looser, finder = _loosened(before, after), Finder()
     found: dict[tuple[str, ...], Possible] = {}
-    for where in (*(condition(rule, places) for rule in gone), negate(either(before.permits, before.forbids)), True):
+    for where in (*ways, negate(either(before.permits, before.forbids)), True):
         request = _plainest(both(looser, where), finder) if where is not True or not found else None
         if request is not None:
             (was, rules), (now, by) = (_told(request, policies) for policies in (old, new))
