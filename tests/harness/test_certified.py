@@ -27,7 +27,9 @@ BASELINE = resources.files("interlock.decide.policy").joinpath("baseline.yaml").
 RULES = BASELINE + "  - {verify: files.write, path: ./ask.txt, id: ask}\n"
 REQUIRED = '[policy]\nproof = "required"\n'
 ODD = "rules:\n  - deny: files.delete\n    untrusted: false\n    id: odd\n"
-MINE = "invariants:\n  - id: mine\n    never: {verdict: ALLOW, when: {action: mail.send, untrusted: true, effect: send}}\n"
+MINE = (
+    "invariants:\n  - id: mine\n    never: {verdict: ALLOW, when: {action: mail.send, untrusted: true, effect: send}}\n"
+)
 
 
 @pytest.fixture

@@ -59,7 +59,11 @@ SOUND = {
     "a proposal that was no plan": (entry("plan", "f" * 64), b"null", False),
     "a step's output that looks like an envelope": (entry("outcome", f"{DIGEST}/s1/0"), b'{"payload":', False),
     "a certificate": (proved(), certificate(), True),
-    "what rules on trial would say": (Entry(kind="policy", at=NOW, subject=DIGEST, code="policy.observed"), b"[]", False),
+    "what rules on trial would say": (
+        Entry(kind="policy", at=NOW, subject=DIGEST, code="policy.observed"),
+        b"[]",
+        False,
+    ),
     "something else": (entry("load"), b"anything", False),
 }
 

@@ -65,7 +65,7 @@ class Site(Value, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of one decision; ``certificate`` is the digest of what was proved of ``policy``, where that is demanded."""
+    """The facts of one decision; ``certificate`` is the digest of what was proved of ``policy``, where it must be."""
 
     site: Site
     task: Task

@@ -1,6 +1,6 @@
 """Supposing: the facts of a decision as they would be if something were otherwise, to ask what the gate would say.
 
-Must never: reach a decision that is stored.  ``interlock plan check`` asks by it, and a proof replays its counterexamples.
+Must never: reach a decision that is stored.  ``interlock plan check`` asks by it, and so do proofs, of counterexamples.
 """
 
 from __future__ import annotations

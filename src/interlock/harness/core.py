@@ -158,7 +158,8 @@ class Core:
         """The entry that says, signed, what became of one step; its evidence is the digest of what it put out."""
         receipt = Receipt(
             id=f"receipt-{secrets.token_hex(6)}", task=row.plan.task, proposal=row.digest, plan=row.digest,
-            policy=row.policy, certificate=row.certified, context=row.context, verdict=verdict, approvals=self.store.approvals_used(row.digest),
+            policy=row.policy, certificate=row.certified, context=row.context, verdict=verdict,
+            approvals=self.store.approvals_used(row.digest),
             step=step, iteration=iteration, outcome=outcome, evidence=bytes_digest(output), unsafe=self.unsafe,
             at=self.clock(),
         )  # fmt: skip

@@ -243,7 +243,7 @@ class Store:
         return status
 
     def set_plan(self, digest: str, **columns: bytes | int | str) -> None:
-        """Set columns that change: ``previews``, ``shown_at``, ``envelope``, ``grant_token``, what a new verdict brings."""
+        """Set ``previews``, ``shown_at``, ``envelope``, ``grant_token``, or what a new verdict brings."""
         with self.transaction() as db:
             for column, value in columns.items():
                 db.execute(f"UPDATE plan SET {column} = ? WHERE digest = ?", (value, digest))  # noqa: S608

@@ -65,7 +65,7 @@ def verify_quotes(said: Mapping[int, Value]) -> int:
     latest_first = sorted(said.items(), key=lambda item: -item[0])
     known = {codec.digest(word): (index, word.policy) for index, word in latest_first if isinstance(word, Certificate)}
     for index, word in said.items():
-        if isinstance(word, Approval | Receipt) and word.certificate in known:
+        if isinstance(word, Approval | Receipt) and word.certificate and word.certificate in known:
             proved, policy = known[word.certificate]
             if policy != word.policy or proved > index:
                 text = f"entry {index} quotes a certificate of another policy, or one that did not exist yet"

@@ -15,7 +15,7 @@ from interlock.decide.proof.formula import holds
 from interlock.decide.proof.languages import GaveUp
 from interlock.decide.proof.situation import Situation, values
 from interlock.decide.proof.solver import Finder
-from interlock.decide.proof.staging import staged, stageable
+from interlock.decide.proof.staging import stageable, staged
 from interlock.decide.proof.translate import DENIED
 from support.asking import asking
 from support.random_policies import FORMS, HOME, ROOT, situations

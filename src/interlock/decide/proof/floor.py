@@ -153,14 +153,14 @@ def _view(situation: Situation) -> View:
         scopes=("elsewhere=else",) if situation.foreign else (),
     )
     role = Role.TARGET if situation.authority else Role.CONTENT
-    whole = situation.claimed and situation.whole
+    broad = situation.whole if situation.claimed else request.broad
     effect, reversibility = request.effect, request.reversibility
     if situation.claimed:  # Then the manifest says something else, and is not asked.
         effect, reversibility = Effect.READ, Reversibility.PURE
     manifest = Manifest(
         name=request.action, version=max(1, request.version), group=request.group or "group", sentence="",
         effect=effect, reversibility=reversibility, privileged=request.privileged,
-        external=request.external, broad=whole or (request.broad and not situation.claimed), accepts=situation.accepts, cost=request.cost,
+        external=request.external, broad=broad, accepts=situation.accepts, cost=request.cost,
         arguments={"value": Argument(type="string", role=role, required=False)},
         resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in declared),
         inverse=Invocation(action="inverse@1") if reversibility is Reversibility.COMPENSABLE else None,
@@ -170,7 +170,7 @@ def _view(situation: Situation) -> View:
         id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
     )
     claimed = Part(
-        resource, request.effect, request.reversibility, request.privileged, request.external, request.broad, claimed=True
+        resource, request.effect, request.reversibility, request.privileged, request.external, broad=False, claimed=True
     )  # fmt: skip
     return View(
         step=step, manifest=manifest, labels={"value": label}, values={}, guard=CLEAN, declared=declared,

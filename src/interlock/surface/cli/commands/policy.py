@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from interlock.artifact import codec
 from interlock.artifact.errors import StateError
 from interlock.decide.policy import CaseResult, PolicyRequest, PolicySet, compile_policies, run_cases
 from interlock.decide.policy.cases import QUIET
@@ -106,7 +107,7 @@ def prove_(cases: Path | None, folder: Path | None) -> int:
     with reading() as core:
         results, certificate = prove(core)
         found = [(one, _case(one, core.policy)) for one in results]
-        digest = core.policy.digest
+        digest, proved = core.policy.digest, codec.digest(certificate) if certificate else None
     rows = [(one.outcome, one.name, one.place, one.sentence) for one in results]
     failed = [one for one, _ in found if one.outcome != "proved"]
     tables = [json.dumps(case) for _, case in found if case]
@@ -116,10 +117,10 @@ def prove_(cases: Path | None, folder: Path | None) -> int:
     replays = {one.name: _replays(one, folder) for one in results} if folder else {}
     text = [table(("", "INVARIANT", "WHERE", "WHAT"), rows)]
     text += [_refutation(one, case, replays.get(one.name)) for one, case in found if case]
-    end = f"{len(failed)} of {len(results)} do not hold; there is no certificate" if failed else "certificate stored"
+    end = f"{len(failed)} not proved; there is no certificate" if failed else f"certificate stored, sha256:{proved}"
     text.append(f"{len(results)} invariants, {end}; policy sha256:{digest}")
     data = [{**_plain(one), "case": case, "replays": replays.get(one.name, [])} for one, case in found]
-    console().data({"policy": digest, "invariants": data, "certificate": not failed}, "\n\n".join(text))
+    console().data({"policy": digest, "invariants": data, "certificate": proved}, "\n\n".join(text))
     return Exit.FAULT if failed else Exit.OK
 
 
