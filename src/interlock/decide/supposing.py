@@ -48,13 +48,13 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
             catalogue={**evidence.catalogue, **more},
             digests={**evidence.digests, **{name: codec.digest(manifest) for name, manifest in more.items()}},
             loaded=evidence.loaded | {manifest.group for manifest in self.manifests},
-            policy=_Asked(evidence.policy, self),
+            policy=_Asked(policy=evidence.policy, supposed=self),
             received=join(evidence.received, self.received),
             roles=evidence.roles if self.roles is None else self.roles,
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """The policy, asked with what no plan and no manifest can say of a request."""
 

@@ -28,6 +28,7 @@ from interlock.harness.core import Core
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import TaskRow
 
+_SCOPE = "scope"
 _SEVERAL = frozenset({"role", "root", "signal"})
 KEYS = "received, principal, role, scope.NAME, root, signal, confirmed or budget"
 _CLASSES, _SIDES = {one.value for one in Confidentiality}, {one.value for one in Integrity}
@@ -69,9 +70,9 @@ def supposed(texts: Sequence[str], packages: Sequence[Path]) -> Supposed:
     for text in texts:
         key, equals, value = text.partition("=")
         kind, dot, name = key.partition(".")
-        if not equals or key == "scope":
+        if not equals or key == _SCOPE:
             raise click.UsageError(f"--suppose {text}: write KEY=VALUE, with {KEYS}")
-        if kind == "scope" and dot:
+        if kind == _SCOPE and dot:
             given["scope"][name] = value
         elif key in _SEVERAL:
             given.setdefault(key, []).extend([value] if value else [])
@@ -111,7 +112,7 @@ def _words(found: Supposed) -> Iterator[str]:
     """The facts as they are written, without those that change nothing."""
     yield from [f"principal={found.principal}"] if found.principal else []
     yield from [f"role={role}" for role in found.roles or ("",)] if found.roles is not None else []
-    yield from (f"scope.{key}={value}" for key, value in sorted(found.scope.items()))
+    yield from (f"{_SCOPE}.{key}={value}" for key, value in sorted(found.scope.items()))
     yield from (f"root={root}" for root in found.roots)
     if found.received != CLEAN:
         sides = [found.received.confidentiality.value, found.received.integrity.value, *found.received.scopes]
