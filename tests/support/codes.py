@@ -37,7 +37,7 @@ _EXAMPLES = frozenset({"a.a", "zq.zq"})  # names that a proof tries
 PUT_TOGETHER = {
     "f'budget.{code}'": ["budget.cost", "budget.steps"],
     "f'budget.{over[0]}'": [f"budget.{name}" for name in Budget.__struct_fields__],
-    "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview"],
+    "f'approval.{name}'": ["approval.policy", "approval.manifests", "approval.preview", "approval.certificate"],
     "f'plan.{row.status.value}'": [f"plan.{status.value}" for status in Status if status is not Status.APPROVED],
     "f'os.{name}'": [],
     "f'it.{key}'": [],
