@@ -147,7 +147,7 @@ def _request(view: View, part: Part, evidence: Evidence) -> PolicyRequest:
         access=resource.access,
         open=resource.open,
         recursive=resource.recursive,
-        destinations=_destinations(view),
+        destinations=view.destinations,
         signals=view.signals,
         confidentiality=carries.confidentiality,
         untrusted=carries.untrusted,
@@ -157,11 +157,6 @@ def _request(view: View, part: Part, evidence: Evidence) -> PolicyRequest:
         formed=in_force(manifest, view.step.arguments, view.values) if manifest.forms else (),
         unattended=evidence.unattended,
     )
-
-
-def _destinations(view: View) -> tuple[str, ...]:
-    found = [view.values[name] for name in view.manifest.destinations if name in view.values]
-    return tuple(str(item) for value in found for item in (value if isinstance(value, list) else [value]))
 
 
 def _way_back(view: View, evidence: Evidence) -> Iterator[Reason]:

@@ -17,6 +17,7 @@ from interlock.artifact.action import Manifest
 from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Digest, Natural, Value
 from interlock.artifact.label import CLEAN, Confidentiality, Label
+from interlock.artifact.opinion import Judging, Opinion
 from interlock.artifact.task import Budget, Task
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 
@@ -39,7 +40,8 @@ class PathLabel(Value, frozen=True, kw_only=True):
 
 class Limits(Value, frozen=True, kw_only=True):
     """Bounds that hold whatever a rule says; ``blast_radius`` counts destroyed resources of one plan,
-    ``uses_per_minute`` the steps of one rate class, ``explained_denials`` those of which a task's planner hears why."""
+    ``uses_per_minute`` the steps of one rate class, ``explained_denials`` those of which a task's planner hears why,
+    ``drift`` how far from its goal a task's judged steps may lie on average."""
 
     steps: Natural = 32
     blast_radius: Natural = 25
@@ -47,6 +49,7 @@ class Limits(Value, frozen=True, kw_only=True):
     explained_denials: Natural = 8
     plan_lifetime_ms: Natural = 24 * 3600 * 1000
     model_accepts: Confidentiality = Confidentiality.PRIVATE
+    drift: Natural | UnsetType = UNSET
 
 
 class Site(Value, frozen=True, kw_only=True):
@@ -62,10 +65,15 @@ class Site(Value, frozen=True, kw_only=True):
     labels: tuple[PathLabel, ...] = ()
     environment: str = ""
     limits: Limits = Limits()
+    judge: Judging | UnsetType = UNSET
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of one decision; ``certificate`` is the digest of what was proved of ``policy``, where it must be."""
+    """The facts of one decision.
+
+    ``certificate`` is the digest of what was proved of ``policy``, where it must be; ``drift`` how far the task's latest
+    judged steps lie from its goal.
+    """
 
     site: Site
     task: Task
@@ -79,6 +87,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     spent: Budget = Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
     carried: Mapping[str, Label] = {}
     claims: Mapping[str, Analysis] = {}
+    opinion: Opinion | None = None
+    drift: int | None = None
     roles: tuple[str, ...] = ()
     rates_until: Mapping[str, int] = {}
     unattended: bool = False
@@ -88,10 +98,19 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """The same facts, with what the analyst says of each step, by the step's id."""
         return msgspec.structs.replace(self, claims=claims)
 
+    def opining(self, opinion: Opinion | None) -> Evidence:
+        """The same facts, with what the judge says of the plan."""
+        return msgspec.structs.replace(self, opinion=opinion)
+
+    def unjudged(self) -> Evidence:
+        """The same facts, for a plan of the harness's own, which no judge holds to the goal."""
+        return msgspec.structs.replace(self, site=msgspec.structs.replace(self.site, judge=UNSET))
+
     def digest(self) -> str:
         """SHA-256 over everything that the decision rests on, as receipts quote it."""
         facts = (
             self.task_digest, self.policy.digest, self.site, self.received, self.spent, self.claims, self.rates_until,
             sorted(self.loaded), self.unattended, self.frozen,
+            *((self.opinion, self.drift) if self.opinion is not None or self.drift is not None else ()),
         )  # fmt: skip
         return codec.digest(facts)

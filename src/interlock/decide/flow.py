@@ -73,6 +73,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted({signal.code for signal in self.claim.signals})) if self.claim else ()
 
     @property
+    def destinations(self) -> tuple[str, ...]:
+        """Where it sends something, as far as that is known."""
+        found = [self.values[name] for name in self.manifest.destinations if name in self.values]
+        return tuple(str(item) for value in found for item in (value if isinstance(value, list) else [value]))
+
+    @property
     def carries(self) -> Label:
         """The join of everything that the step would take along."""
         return join(self.guard, *self.labels.values())

@@ -8,6 +8,7 @@ The numbers are the design's, and stand in reasons, documents and tests:
 ``examine`` takes a planner's bytes through 1 and 2 and stamps a plan; ``decide`` takes a plan through 3 to 7;
 ``recheck`` takes one step with its resolved values through the same checks right before it runs.  ``decide`` is
 ``ask``, the policy's answers, and ``conclude``, so that whoever has many plans can ask policy about all at once.
+``inquiry_of`` is what the judge is to be asked in between: nothing, where its word could change nothing.
 A reason never holds a value.  No reason at all is a denial.
 
 Where a rule modifies a step and nothing denies, the verdict is MODIFY whatever else would ask or wait: the plan as it
@@ -17,9 +18,10 @@ is proposed never runs, and its successor (``interlock.decide.modify``) meets ev
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest, Reversibility
@@ -27,6 +29,7 @@ from interlock.artifact.arguments import is_literal, validate
 from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Value
 from interlock.artifact.errors import CodecError, ReferenceEvaluationError
 from interlock.artifact.label import Label, join
+from interlock.artifact.opinion import Inquiry
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.resources import touched
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
@@ -42,9 +45,12 @@ from interlock.decide.checks import (
 )
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, actual_view, check_flow, static_view
+from interlock.decide.judgement import check_judgement, inquiry, known_late
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.decide.references import Labelled
 from interlock.decide.structure import check_structure
+
+_SETTLED = frozenset({Decision.DENY, Decision.MODIFY})  # No judge could make it stricter, or it never runs.
 
 
 class Stamp(Value, frozen=True, kw_only=True):
@@ -112,6 +118,11 @@ class Asked(msgspec.Struct, frozen=True):
         """What policy is to be asked, in the plan's order."""
         return tuple(request for step in self.steps or () for request in step.requests)
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The steps as they are seen, in the plan's order."""
+        return tuple(step.view for step in self.steps or () if step.view is not None)
+
 
 def decide(plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = None) -> Verdict:
     """Steps 3 to 7 for a whole plan; ``earlier`` is what steps 1 and 2 said of it."""
@@ -143,12 +154,27 @@ def ask(plan: Plan, evidence: Evidence, earlier: Verdict | None = None) -> Asked
     return Asked(plan, tuple(found), tuple(steps))
 
 
+def inquiry_of(asked: Asked, answers: Sequence[PolicyAnswer], evidence: Evidence, now: int) -> Inquiry | None:
+    """What to ask the judge about a plan before ``conclude``; its answer is ``evidence.opinion`` then."""
+    if evidence.site.judge is UNSET or _unjudged(asked, answers, evidence, now).decision in _SETTLED:
+        return None
+    return inquiry(asked.views, evidence, asked.plan.finished)
+
+
 def conclude(asked: Asked, answers: Sequence[PolicyAnswer], evidence: Evidence, now: int) -> Verdict:
     """The verdict on a plan; ``answers`` are policy's to ``asked.requests``, in that order."""
+    verdict = _unjudged(asked, answers, evidence, now)
+    if evidence.site.judge is UNSET or verdict.decision in _SETTLED:
+        return verdict
+    return _raised(verdict, check_judgement(asked.views, evidence, asked.plan.finished), evidence)
+
+
+def _unjudged(asked: Asked, answers: Sequence[PolicyAnswer], evidence: Evidence, now: int) -> Verdict:
+    """The verdict on a plan but for the judge's part in it."""
     if asked.steps is None:
         return _attended(strictest(asked.earlier), evidence)
     found = [*asked.earlier, *_answered(asked.steps, answers)]
-    views = [step.view for step in asked.steps if step.view is not None]
+    views = asked.views
     found += check_plan_floor(asked.plan, views, evidence, now)
     found += check_budget(asked.plan, views, evidence, now)
     verdict = _concluded(found, _approvals(answers), asked.plan.finished)
@@ -162,15 +188,47 @@ def recheck(
     step: Step, arguments: Mapping[str, Labelled], guard: Label, before: Label, evidence: Evidence
 ) -> tuple[View, Verdict]:
     """Steps 3 to 7 for one step with resolved arguments; raises ``InterlockError`` where they do not fit."""
+    view, asked = resolve(step, arguments, guard, before, evidence)
+    return view, conclude_step(view, asked, evidence)
+
+
+def resolve(
+    step: Step, arguments: Mapping[str, Labelled], guard: Label, before: Label, evidence: Evidence
+) -> tuple[View, AskedStep]:
+    """``recheck`` as far as it needs neither policy nor the judge."""
     manifest = evidence.catalogue.get(step.action)
     if manifest is None or evidence.digests.get(step.action) != step.manifest:
         raise ReferenceEvaluationError("manifest.changed", f"the manifest of step {step.id} is not the approved one")
     validate(manifest, {name: argument.value for name, argument in arguments.items()})
     view = actual_view(step, manifest, arguments, guard, evidence)
-    asked = _ask_step(view, before, evidence)
+    return view, _ask_step(view, before, evidence)
+
+
+def inquiry_of_step(view: View, asked: AskedStep, evidence: Evidence) -> Inquiry | None:
+    """What to ask the judge right before a step runs: about an action whose effects were not known before."""
+    if evidence.site.judge is UNSET or not known_late(view) or _unjudged_step(asked, evidence).decision in _SETTLED:
+        return None
+    return inquiry([view], evidence)
+
+
+def conclude_step(view: View, asked: AskedStep, evidence: Evidence) -> Verdict:
+    """The verdict on a step with its resolved arguments."""
+    verdict = _unjudged_step(asked, evidence)
+    if evidence.site.judge is UNSET or verdict.decision in _SETTLED or not known_late(view):
+        return verdict
+    return _raised(verdict, check_judgement([view], evidence, step=view.step.id), evidence)
+
+
+def _unjudged_step(asked: AskedStep, evidence: Evidence) -> Verdict:
     answers = evidence.policy.evaluate_many(asked.requests)
-    verdict = settled(_concluded(list(_answered([asked], answers)), _approvals(answers)))
-    return view, _attended(verdict, evidence)
+    return _attended(settled(_concluded(list(_answered([asked], answers)), _approvals(answers))), evidence)
+
+
+def _raised(verdict: Verdict, reasons: Iterable[Reason], evidence: Evidence) -> Verdict:
+    """The verdict with reasons that can only make it stricter."""
+    raised = strictest([*verdict.reasons, *reasons], approvals=verdict.approvals)
+    until = verdict.until if raised.decision is Decision.DEFER else None
+    return _attended(msgspec.structs.replace(raised, until=until), evidence)
 
 
 def settled(verdict: Verdict) -> Verdict:

@@ -18,7 +18,7 @@ from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.signing import Verified, verify
 from interlock.decide.life import Event, Status
 from interlock.harness.core import Core
-from interlock.harness.proposals import released
+from interlock.harness.reserving import released
 from interlock.harness.rows import PlanRow
 
 SKEW_MS = 5 * 60_000

@@ -33,6 +33,7 @@ from interlock.harness.blobs import Blobs
 from interlock.harness.contexts import Contexts
 from interlock.harness.keys import Keys
 from interlock.harness.ledger.store import Ledger
+from interlock.harness.opinions import Opinions
 from interlock.harness.rows import PlanRow
 from interlock.harness.store import Store
 from interlock.harness.vault import Vault
@@ -63,6 +64,7 @@ class Core:
     blobs: Blobs = field(init=False)
     ledger: Ledger = field(init=False)
     contexts: Contexts = field(init=False)
+    opinions: Opinions = field(init=False)
     prover: Callable[[], Certificate] | None = field(init=False, default=None)
     _policy_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
     _trial_texts: tuple[dict[str, str], dict[str, str]] = field(init=False, default=({}, {}))
@@ -75,6 +77,7 @@ class Core:
         self.keys = Keys.create(state / "keys", self.clock())
         self.store = Store(state / "harness.db")
         self.contexts = Contexts(self.store)
+        self.opinions = Opinions(self.store)
         self.vault = Vault(state / "vault.json", self.keys.vault_key)
         self.blobs = Blobs(state / "blobs")
         self.ledger = Ledger(state / "ledger.db", self.keys.ledger, f"interlock.dev/{self.workspace.configuration.id}")

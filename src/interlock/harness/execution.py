@@ -24,7 +24,6 @@ from interlock.artifact.grant import public_key
 from interlock.artifact.label import STRICTEST
 from interlock.artifact.receipt import Outcome, Receipt
 from interlock.artifact.verdict import Decision
-from interlock.decide import gate
 from interlock.decide.life import Event, Status
 from interlock.decide.unfolding import Complete
 from interlock.harness.approvals import Approvals
@@ -179,8 +178,7 @@ class Execution:
         needed = row.verdict.approvals
         if needed and self._approvals.standing(row) < needed:
             return "approval.expired"
-        evidence = self._proposals.analysed(self._proposals.evidence(core.store.task(row.task)), plan)
-        again = gate.decide(plan, self._proposals.reserved(evidence, plan), now)
+        again = self._proposals.again(row)
         if again.decision is Decision.MODIFY or again.decision.rank > row.verdict.decision.rank:
             return again.reasons[0].code
         if row.previews and codec.encode(self._observer.previews(row)) != row.previews:

@@ -38,19 +38,23 @@ class Gateway:
 
     def generate(self, messages: Sequence[Message], schema: bytes, max_tokens: int) -> Generated:
         """One completion; raises ``StateError`` with the gateway's code where there is none."""
+        found = self.ask(messages, schema, max_tokens)
+        if found.code:
+            raise StateError(found.code, found.message[:200])
+        return found
+
+    def ask(self, messages: Sequence[Message], schema: bytes, max_tokens: int) -> Generated:
+        """What came of one call, with what it used; raises ``StateError`` where the gateway itself is lost."""
         if not 0 < len(messages) <= MAX_MESSAGES or sum(len(message.text) for message in messages) > MAX_TEXT:
             raise StateError("completion.size", "a conversation beyond its bounds")
         child = self._started()
         try:
             request = Generate(messages=messages, schema=schema, max_tokens=max_tokens)
-            found = channel.call(child.channel, request, Generated)
+            return channel.call(child.channel, request, Generated)
         except (ChannelError, OSError):
             child.close()
             self._child = None
             raise StateError("gateway.lost", "the model gateway ended or was silent") from None
-        if found.code:
-            raise StateError(found.code, found.message[:200])
-        return found
 
     def shutdown(self) -> None:
         """End the gateway."""

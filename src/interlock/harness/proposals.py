@@ -15,24 +15,29 @@ from dataclasses import dataclass
 from typing import Self
 
 import msgspec
+from msgspec import UNSET
 
 from interlock.artifact import codec
-from interlock.artifact.action import Manifest
 from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
+from interlock.artifact.opinion import Inquiry
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
-from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
+from interlock.artifact.verdict import Decision, Verdict, strictest
 from interlock.decide import gate
 from interlock.decide.evidence import Evidence, Policy
+from interlock.decide.flow import View
+from interlock.decide.judgement import drift
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
-from interlock.harness.rows import PlanRow, Rate, TaskRow, charged
+from interlock.harness.hearing import Complete, Judges, Outside, heard
+from interlock.harness.reserving import Tally, released, used_up, worst_case
+from interlock.harness.rows import PlanRow, TaskRow
 from interlock.harness.shadow import observing
 
 
@@ -69,10 +74,12 @@ class Judged:
 class Proposals:
     """Judges and stores proposals."""
 
-    def __init__(self, core: Core, *, unattended: bool, reader: Reader | None = None) -> None:
+    def __init__(
+        self, core: Core, *, unattended: bool, reader: Reader | None = None, judge: Judges | None = None
+    ) -> None:
         self._core = core
         self._unattended = unattended
-        self._reader = reader
+        self._outside = Outside(reader, judge)
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
@@ -82,10 +89,11 @@ class Proposals:
     def facts(self, row: TaskRow, policy: Policy) -> Evidence:
         """The same, to look at with rules that need not be in force."""
         core = self._core
+        judged = core.opinions.distances(row.task.id) if core.site.judge is not UNSET else []
         return Evidence(
             site=core.site, task=row.task, task_digest=row.task_digest, catalogue=core.catalogue, digests=core.digests,
             loaded=frozenset(row.loaded), policy=policy, received=row.received, spent=row.spent,
-            carried=core.store.carried(),
+            carried=core.store.carried(), drift=drift(judged),
             roles=core.workspace.configuration.principal.roles,
             rates_until=used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute),
             unattended=self._unattended or core.workspace.configuration.unattended,
@@ -94,22 +102,38 @@ class Proposals:
 
     def analysed(self, evidence: Evidence, plan: Plan) -> Evidence:
         """(6) The same facts with the analyst's claims, as far as the steps' literals say; without a reader, none."""
-        if self._reader is None:
+        if self._outside.reader is None:
             return evidence
-        return evidence.claiming(claims(self._core, self._reader, evidence, plan))
+        return evidence.claiming(claims(self._core, self._outside.reader, evidence, plan))
 
     def analysed_step(self, evidence: Evidence, step: Step, arguments: Mapping[str, Json]) -> Evidence:
         """(6) The same facts with the claim about one step, now that its arguments are known."""
-        if self._reader is None:
+        if self._outside.reader is None:
             return evidence
-        return evidence.claiming(claim(self._core, self._reader, evidence, step, arguments))
+        return evidence.claiming(claim(self._core, self._outside.reader, evidence, step, arguments))
+
+    def judged_step(self, evidence: Evidence, view: View, asked: gate.AskedStep) -> Evidence:
+        """(7) The same facts with the judge's opinion about one step, where what it does was not known before."""
+        return self._opined(evidence, gate.inquiry_of_step(view, asked, evidence))
+
+    def _opined(self, evidence: Evidence, inquiry: Inquiry | None) -> Evidence:
+        """The same facts with the judge's opinion, unless they hold it already; without a judge, as they are."""
+        judging, judge, opinion = evidence.site.judge, self._outside.judge, evidence.opinion
+        if inquiry is None or judge is None or judging is UNSET:
+            return evidence
+        if opinion is not None and opinion.concerns(inquiry, judging.identity):
+            return evidence
+        return evidence.opining(judge.opinion(evidence.task, inquiry))
 
     def judge(self, row: TaskRow, raw: bytes, *, previewing: bool = False) -> Judged:
-        """(1)-(7) of a proposal's bytes; nothing is stored.  A preview needs no loaded group."""
+        """(1)-(7) of a proposal's bytes; nothing is stored.
+
+        A preview is the harness's own: it needs no loaded group, and no judge holds it to the goal.
+        """
         core, evidence = self._core, self.evidence(row)
         if previewing:
             every = frozenset(manifest.group for manifest in core.catalogue.values())
-            evidence = msgspec.structs.replace(evidence, loaded=every)
+            evidence = msgspec.structs.replace(evidence.unjudged(), loaded=every)
         return self._judged(raw, self._stamp(row.task, core.store.next_sequence(), core.clock()), evidence)
 
     def course(self, row: TaskRow, raw: bytes) -> list[Judged]:
@@ -157,9 +181,22 @@ class Proposals:
         examined = gate.examine(raw, stamp, evidence)
         verdict = examined.verdict
         if examined.plan is not None:
-            evidence = self.analysed(evidence, examined.plan)
-            verdict = gate.decide(examined.plan, evidence, self._core.clock(), examined.verdict)
+            evidence, verdict = self._decide(examined.plan, evidence, self._core.clock(), examined.verdict)
         return Judged(proposal=bytes_digest(raw), plan=examined.plan, verdict=verdict, evidence=evidence)
+
+    def _decide(
+        self, plan: Plan, evidence: Evidence, now: int, earlier: Verdict | None = None
+    ) -> tuple[Evidence, Verdict]:
+        """(3)-(7) of a plan, with all that is asked outside."""
+        evidence = self.analysed(evidence, plan)
+        asked = gate.ask(plan, evidence, earlier)
+        return self._concluded(asked, evidence.policy.evaluate_many(asked.requests), evidence, now)
+
+    def _concluded(
+        self, asked: gate.Asked, answers: Sequence[PolicyAnswer], evidence: Evidence, now: int
+    ) -> tuple[Evidence, Verdict]:
+        evidence = self._opined(evidence, gate.inquiry_of(asked, answers, evidence, now))
+        return evidence, gate.conclude(asked, answers, evidence, now)
 
     def propose(
         self, task_id: str, raw: bytes, *, parent: PlanRow | None = None, finished: tuple[str, ...] = ()
@@ -175,70 +212,113 @@ class Proposals:
         Policy is asked about all of them at once; then each is concluded with what those before it have taken.
         (I8) The entries are durable before the transaction that makes the plans visible is committed.
         """
+        return heard(
+            self._core.store,
+            self._outside,
+            lambda outside, complete: self._asking(outside).settle_all(proposals, parent, finished, complete),
+        )
+
+    def _asking(self, outside: Outside) -> Proposals:
+        return Proposals(self._core, unattended=self._unattended, reader=outside.reader, judge=outside.judge)
+
+    def settle_all(
+        self,
+        proposals: Sequence[tuple[str, bytes]],
+        parent: PlanRow | None,
+        finished: tuple[str, ...],
+        complete: Complete,
+    ) -> list[Decided]:
+        """``propose_all`` inside its transaction; ``complete`` comes before anything is written."""
         core, store = self._core, self._core.store
         courses, entries, plans = list[list[tuple[Judged, Verdict]]](), list[Record](), list[PlanRow]()
-        with store.transaction():
-            known = {task_id: self.evidence(store.task(task_id)) for task_id in dict(proposals)}
-            tally = _Tally(core, known, core.clock())
-            heard = self._hear(proposals, tally, parent, finished)
-            answers = iter(core.policy.evaluate_many([request for one in heard for request in one.requests]))
-            for one in heard:
-                first = one.judged(answers, tally.evidence(one.task), tally.now)
-                course = self._course(first, tally.sequence)
-                tally.sequence += len(course) - 1
-                courses.append([(found, tally.reserve(found)) for found in course])
-            decided = list[Decided]()
-            for settling in courses:
-                *before, last = [self._settle(found, verdict, entries, plans) for found, verdict in settling]
-                decided.append(dataclasses.replace(last, before=tuple(before)) if before else last)
-            tally.save()
-            store.put_plan(*plans)
-            core.record_all(entries)
+        known = {task_id: self.evidence(store.task(task_id)) for task_id in dict(proposals)}
+        tally = Tally(core, known, core.clock())
+        hearing = self._hear(proposals, tally, parent, finished)
+        complete()
+        answers = iter(core.policy.evaluate_many([request for one in hearing for request in one.requests]))
+        for one in hearing:
+            first = self._first(one, answers, tally.evidence(one.task), tally.now)
+            course = self._course(first, tally.sequence)
+            tally.sequence += len(course) - 1
+            reserved = [tally.reserve(one.task, found.plan, found.verdict) for found in course]
+            courses.append(list(zip(course, reserved, strict=True)))
+        complete()
+        decided = list[Decided]()
+        for settling in courses:
+            *before, last = [self._settle(found, verdict, entries, plans) for found, verdict in settling]
+            decided.append(dataclasses.replace(last, before=tuple(before)) if before else last)
+        tally.save()
+        store.put_plan(*plans)
+        core.record_all(entries)
         return decided
 
+    def _first(self, one: _Heard, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
+        """The decision on a proposal as it came; takes its own answers from all those of the batch."""
+        plan, verdict, evidence = None, one.verdict, evidence.claiming(one.claims)
+        if one.asked is not None:
+            own = list(itertools.islice(answers, len(one.requests)))
+            plan = one.asked.plan
+            evidence, verdict = self._concluded(one.asked, own, evidence, now)
+        return Judged(proposal=one.proposal, plan=plan, verdict=verdict, evidence=evidence)
+
     def _hear(
-        self, proposals: Sequence[tuple[str, bytes]], tally: _Tally, parent: PlanRow | None, finished: tuple[str, ...]
+        self, proposals: Sequence[tuple[str, bytes]], tally: Tally, parent: PlanRow | None, finished: tuple[str, ...]
     ) -> list[_Heard]:
         """(1)-(7) as far as policy and other proposals have no say in it; only what becomes a plan gets a number."""
-        heard = list[_Heard]()
+        found = list[_Heard]()
         for task_id, raw in proposals:
             evidence = tally.evidence(task_id)
             stamp = self._stamp(evidence.task, tally.sequence, tally.now, parent, finished)
-            found = gate.examine(raw, stamp, evidence)
-            known = self.analysed(evidence, found.plan) if found.plan is not None else evidence
-            asked = gate.ask(found.plan, known, found.verdict) if found.plan is not None else None
-            heard.append(
-                _Heard(
-                    task=task_id, proposal=bytes_digest(raw), verdict=found.verdict, asked=asked, claims=known.claims
-                )
-            )  # fmt: skip
+            examined = gate.examine(raw, stamp, evidence)
+            plan, verdict = examined.plan, examined.verdict
+            known = self.analysed(evidence, plan) if plan is not None else evidence
+            asked = gate.ask(plan, known, verdict) if plan is not None else None
+            digest = bytes_digest(raw)
+            found.append(_Heard(task=task_id, proposal=digest, verdict=verdict, asked=asked, claims=known.claims))
             tally.sequence += asked is not None
-        return heard
+        return found
 
     def take_up(self, row: PlanRow) -> Status:
         """Decide anew on a deferred plan; its status then.  Raises ``StateError`` while it still has to wait."""
-        core, plan = self._core, row.plan
-        with core.store.transaction():
-            evidence = self.analysed(self.evidence(core.store.task(row.task)), plan)
-            fresh = self.reserved(evidence, plan)
-            waiting = msgspec.structs.replace(fresh, rates_until=evidence.rates_until)
-            verdict = gate.settled(gate.decide(plan, waiting, core.clock()))
-            if verdict.decision is Decision.DEFER:
-                raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
-            judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
-            core.record_all([self.decision(judged, row.digest, verdict, evidence.digest())])
-            proved = evidence.certificate or ""
-            core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict), certificate=proved)
-            if verdict.decision is Decision.DENY:
-                core.store.spend(row.task, **released(plan, core.catalogue))
-            return core.store.advance(row.digest, _EVENTS[verdict.decision])
+        return heard(
+            self._core.store,
+            self._outside,
+            lambda outside, complete: self._asking(outside).settle_deferred(row, complete),
+        )
 
-    def reserved(self, evidence: Evidence, plan: Plan) -> Evidence:
-        """The evidence without what this plan itself has reserved, to decide on it again."""
-        amounts = worst_case(plan, self._core.catalogue)
+    def settle_deferred(self, row: PlanRow, complete: Complete) -> Status:
+        """``take_up`` inside its transaction; ``complete`` comes before anything is written."""
+        core, plan = self._core, row.plan
+        waits = used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute)
+        evidence, verdict = self._anew(row, waits)
+        verdict = gate.settled(verdict)
+        complete()
+        if verdict.decision is Decision.DEFER:
+            raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
+        judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
+        core.record_all([self.decision(judged, row.digest, verdict, evidence.digest())])
+        proved = evidence.certificate or ""
+        core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict), certificate=proved)
+        if verdict.decision is Decision.DENY:
+            core.store.spend(row.task, **released(plan, core.catalogue))
+        return core.store.advance(row.digest, _EVENTS[verdict.decision])
+
+    def again(self, row: PlanRow) -> Verdict:
+        """(10) What the gate says of a stored plan now; the judge's opinion stands for what it is about."""
+        return self._anew(row, {})[1]
+
+    def _anew(self, row: PlanRow, waits: Mapping[str, int]) -> tuple[Evidence, Verdict]:
+        """The decision without what the plan itself has reserved, and on the drift of before it was judged."""
+        core, plan = self._core, row.plan
+        evidence = self.evidence(core.store.task(row.task))
+        amounts = worst_case(plan, core.catalogue)
         spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
-        left = msgspec.structs.replace(evidence.spent, **spent)
-        return msgspec.structs.replace(evidence, spent=left, rates_until={})
+        opinion, drifted = core.contexts.judged(row.context)
+        evidence = msgspec.structs.replace(
+            evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until=waits, opinion=opinion,
+            drift=drifted,
+        )  # fmt: skip
+        return self._decide(plan, evidence, core.clock())
 
     def decision(self, judged: Judged, digest: str | None, verdict: Verdict, context: str) -> Record:
         """The entry of a decision: its payload is the signed receipt."""
@@ -262,7 +342,10 @@ class Proposals:
         if plan is None or digest is None:
             return Decided(verdict=verdict)
         entries += observing(core, plan, digest, judged.verdict, judged.evidence)
-        status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
+        opinion, status = judged.evidence.opinion, transition(Status.PROPOSED, _EVENTS[verdict.decision])
+        if opinion is not None:
+            distances = [(one.step, one.distance) for one in opinion.steps if one.step not in plan.finished]
+            core.opinions.measure(task_id, digest, distances)
         plans.append(
             PlanRow(
                 digest=digest,
@@ -297,69 +380,6 @@ class _Heard:
     def requests(self) -> tuple[PolicyRequest, ...]:
         return self.asked.requests if self.asked else ()
 
-    def judged(self, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
-        """The decision; takes its own answers from all those of the batch."""
-        plan, verdict, evidence = None, self.verdict, evidence.claiming(self.claims)
-        if self.asked is not None:
-            own = list(itertools.islice(answers, len(self.requests)))
-            plan, verdict = self.asked.plan, gate.conclude(self.asked, own, evidence, now)
-        return Judged(proposal=self.proposal, plan=plan, verdict=verdict, evidence=evidence)
-
-
-class _Tally:
-    """(8) What the proposals of one batch have taken so far, at the moment ``now``: of their tasks, and of rates."""
-
-    def __init__(self, core: Core, evidence: dict[str, Evidence], now: int) -> None:
-        self.now = now
-        self.sequence = core.store.next_sequence()
-        self._core = core
-        self._evidence = evidence
-        self._rates = core.store.rates(now)
-
-    def evidence(self, task: str) -> Evidence:
-        """What is known after the proposals before."""
-        used = used_up(self._rates, self._core.site.limits.uses_per_minute)
-        return msgspec.structs.replace(self._evidence[task], rates_until=used)
-
-    def reserve(self, judged: Judged) -> Verdict:
-        """Budget and rate, and the task with it; what will not run takes but the plan's own count."""
-        core, plan, held = self._core, judged.plan, self._evidence[judged.evidence.task.id]
-        taken = plan if judged.verdict.decision not in {Decision.DENY, Decision.MODIFY} else None
-        amounts = worst_case(taken, core.catalogue) if taken is not None else {}
-        try:
-            spent = charged(held.spent, {"plans": 1, **amounts}, held.task.budget)
-        except StateError as error:
-            reason = Reason(decision=Decision.DENY, stage=8, code=error.code)
-            return strictest([reason, *judged.verdict.reasons])
-        for step in taken.steps if taken is not None else ():
-            name = core.catalogue[step.action].rate
-            rate = self._rates.get(name, Rate(name=name, began=self.now, used=0))
-            self._rates[name] = msgspec.structs.replace(rate, used=rate.used + 1)
-        self._evidence[held.task.id] = msgspec.structs.replace(held, spent=spent)
-        return judged.verdict
-
-    def save(self) -> None:
-        """Write it into the caller's transaction."""
-        for task, evidence in self._evidence.items():
-            self._core.store.set_spent(task, evidence.spent)
-        self._core.store.set_rates(*self._rates.values())
-
-
-def used_up(rates: Mapping[str, Rate], most: int) -> dict[str, int]:
-    """The rate classes with ``most`` uses in their present window, and when that ends."""
-    return {name: rate.until for name, rate in rates.items() if rate.used >= most}
-
-
-def revoke(core: Core, digest: str, reason: str, *, code: str) -> Status:
-    """Take back what a plan was allowed, and what it had reserved where it will not run."""
-    with core.store.transaction():
-        row = core.store.plan(digest)
-        status = core.store.advance(row.digest, Event.REVOKE, stopped=code)
-        if row.status in {Status.PENDING, Status.APPROVED}:
-            core.store.spend(row.task, **released(row.plan, core.catalogue))
-        core.record("revoke", row.task, row.digest, reason.encode(), code=code)
-    return status
-
 
 _EVENTS = {
     Decision.ALLOW: Event.ALLOW,
@@ -368,22 +388,6 @@ _EVENTS = {
     Decision.DEFER: Event.DEFER,
     Decision.DENY: Event.DENY,
 }
-
-
-def worst_case(plan: Plan, catalogue: Mapping[str, Manifest]) -> dict[str, int]:
-    """The cost and the steps that a plan may use at most, without what its parent finished.
-
-    An action that left the catalogue costs nothing any more, so that its plan can still be ended.
-    """
-    left = [step for step in plan.steps if step.id not in plan.finished]
-    times = {step.id: step.for_each.at_most if step.for_each else 1 for step in left}
-    cost = sum(catalogue[step.action].cost * times[step.id] for step in left if step.action in catalogue)
-    return {"cost": cost, "steps": sum(times.values())}
-
-
-def released(plan: Plan, catalogue: Mapping[str, Manifest]) -> dict[str, int]:
-    """What a plan that will not run gives back of its reservation."""
-    return {name: -amount for name, amount in worst_case(plan, catalogue).items()}
 
 
 def intent(task: Task, action: str, arguments: dict[str, Json], *, step: str = "s1") -> bytes:

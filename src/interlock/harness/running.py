@@ -141,7 +141,8 @@ class Run:
         self._evidence = msgspec.structs.replace(self._evidence, carried=self._core.store.carried())
         values = {name: value.value for name, value in arguments.items()}
         evidence = self._proposals.analysed_step(self._evidence, step, values)
-        view, verdict = gate.recheck(step, arguments, shape.label, before, evidence)
+        view, asked = gate.resolve(step, arguments, shape.label, before, evidence)
+        verdict = gate.conclude_step(view, asked, self._proposals.judged_step(evidence, view, asked))
         self._admissible(step, verdict)
         return Resolved(
             step=step,

@@ -21,7 +21,7 @@ from typing import Self
 from interlock.artifact import codec
 from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.codec import Json
-from interlock.artifact.errors import StateError
+from interlock.artifact.errors import ConfigurationError, StateError
 from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.task import Attachment, Budget, Task
@@ -35,10 +35,12 @@ from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
 from interlock.harness.facts import facts
+from interlock.harness.judging import Judge, keep_apart
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview
 from interlock.harness.proofs import Prover
-from interlock.harness.proposals import Decided, Proposals, revoke
+from interlock.harness.proposals import Decided, Proposals
+from interlock.harness.reserving import revoke
 from interlock.harness.rows import PlanRow
 from interlock.harness.running import OnProgress, Progress, repeatable
 from interlock.harness.sandbox.profiles import Violation
@@ -89,6 +91,11 @@ class Harness:
         bypasses = {"UnsafeReducedSandbox": unsafe_reduced, "UnsafeSteps": stepper is not Stepper}
         unsafe = tuple(name for name, taken in bypasses.items() if taken)
         self.core = Core(workspace=workspace, clock=clock, unsafe=unsafe)
+        try:
+            keep_apart(self.core)
+        except ConfigurationError:
+            self.core.close()
+            raise
         self.core.prover = Prover(self.core, told)
         for name in unsafe:
             self.core.record("unsafe", "", name, b"", code=name)
@@ -111,7 +118,8 @@ class Harness:
         self._analyst = Analyst(
             lambda: self.supervisor, self.watch.report, model=lambda: operator_models.installed(state)
         )
-        self._proposals = Proposals(self.core, unattended=unattended, reader=self._analyst)
+        self._judge = Judge(self.core, config.judge, self.supervisor) if config.judge is not None else None
+        self._proposals = Proposals(self.core, unattended=unattended, reader=self._analyst, judge=self._judge)
         self._observer = Observer(self.core, self._proposals, steps)
         self._approvals = Approvals(self.core)
         self._execution = Execution(
@@ -134,6 +142,8 @@ class Harness:
         for thread in self._telling:
             thread.join()
         self._gateway.shutdown()
+        if self._judge is not None:
+            self._judge.shutdown()
         self._analyst.shutdown()
         self._egress.shutdown()
         self.supervisor.close()
@@ -346,8 +356,9 @@ class Harness:
 
     def _helper_violated(self, violation: Violation, tasks: tuple[str, ...]) -> None:
         """Note it now; alert in a thread, as this one must go on for an alert to be delivered."""
-        key = self.core.workspace.configuration.model.key_secret
-        held = {"gateway": frozenset({key} - {""}), "proxy": self._egress.held}.get(violation.role, frozenset())
+        config = self.core.workspace.configuration
+        keys = {config.model.key_secret, config.judge.key_secret if config.judge is not None else ""}
+        held = {"gateway": frozenset(keys - {""}), "proxy": self._egress.held}.get(violation.role, frozenset())
         for task in tasks:
             incident = Incident(
                 code="separation.syscall", role=violation.role, task=task, detail=violation.syscall,

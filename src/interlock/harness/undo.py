@@ -31,7 +31,8 @@ from interlock.decide.life import TRANSITIONS, Event, Status
 from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.harness.core import Core
 from interlock.harness.minting import seal
-from interlock.harness.proposals import Judged, Proposals, intent, revoke
+from interlock.harness.proposals import Judged, Proposals, intent
+from interlock.harness.reserving import revoke
 from interlock.harness.rows import ClaimRow, PlanRow
 from interlock.harness.running import repeatable
 from interlock.harness.snapshots import Snapshots
@@ -202,7 +203,7 @@ class Undo:
         judged = self._proposals.judge(task, raw, previewing=True)
         if judged.plan is None:
             return judged, None
-        evidence = self._proposals.evidence(task)
+        evidence = self._proposals.evidence(task).unjudged()
         label = join_all([evidence.received, *(argument.label for argument in arguments.values())])
         view, verdict = gate.recheck(judged.plan.steps[0], arguments, label, label, evidence)
         reasons = sorted([*verdict.reasons, *judged.verdict.reasons], key=lambda reason: -reason.decision.rank)

@@ -13,17 +13,22 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import platformdirs
+from msgspec import UNSET, UnsetType
 
+from interlock.artifact import codec
 from interlock.artifact.codec import Identifier, Natural
 from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.label import Confidentiality, Integrity, Label
+from interlock.artifact.opinion import Judging
 from interlock.artifact.resources import canonical_path, inside
 from interlock.artifact.task import Budget
 from interlock.decide.evidence import Limits, PathLabel, Site
+from interlock.decide.judgement import DRIFT
+from interlock.harness.inquiring import IDENTITY
 
 FILE_NAME = "interlock.toml"
 
@@ -75,6 +80,28 @@ class Model(Section, frozen=True, kw_only=True):
     accepts: Confidentiality = Confidentiality.PRIVATE
 
 
+class JudgeModel(Model, frozen=True, kw_only=True):
+    """The judge's model: another than the planner's, with a key of its own.
+
+    ``accepts`` is the most confidential label of what it may be told; ``contrary`` is what its word of that name does;
+    with ``reads`` it is asked about plans that only read inside the workspace too.  A day is one of UTC.
+    """
+
+    base_url: Annotated[str, msgspec.Meta(min_length=1)]
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    timeout_ms: Natural = 20_000
+    attempts: Natural = 2
+    accepts: Confidentiality = Confidentiality.INTERNAL
+    tokens_per_day: Natural = 500_000
+    contrary: Literal["ask", "deny"] = "ask"
+    reads: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The digest of whom is asked, and with which instructions."""
+        return codec.digest([self.dialect, self.base_url, self.name, IDENTITY])
+
+
 class Egress(Section, frozen=True, kw_only=True):
     """Private ``host:port`` addresses that granted steps may reach all the same; a file of private CAs (PEM)."""
 
@@ -111,6 +138,7 @@ class Configuration(Section, frozen=True, kw_only=True):
     actions: Actions = Actions()
     labels: tuple[Labelled, ...] = ()
     model: Model = Model()
+    judge: JudgeModel | None = None
     egress: Egress = Egress()
     alerts: Alerts = Alerts()
     policy: Proof = Proof()
@@ -129,6 +157,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     def site(self) -> Site:
         """The standing facts that the gate decides on."""
         config, root, home = self.configuration, str(self.folder), str(Path.home())
+        limits = msgspec.convert({**config.limits, "modelAccepts": config.model.accepts}, Limits)
         return Site(
             id=config.id,
             root=root,
@@ -139,7 +168,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
             scope=config.scope,
             labels=tuple(PathLabel(path=rule.path, label=_label(rule)) for rule in config.labels),
             environment=config.environment,
-            limits=msgspec.convert({**config.limits, "modelAccepts": config.model.accepts}, Limits),
+            limits=limits,
+            judge=_judging(config.judge, limits),
         )
 
     def _own(self) -> Iterator[Path]:
@@ -177,6 +207,15 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
         """The operator's invariants, by file name."""
         folder = self.folder / "policy" / "invariants"
         return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
+
+
+def _judging(judge: JudgeModel | None, limits: Limits) -> Judging | UnsetType:
+    if judge is None:
+        return UNSET
+    return Judging(
+        identity=judge.identity, accepts=judge.accepts, contrary=judge.contrary, reads=judge.reads,
+        drift=DRIFT if limits.drift is UNSET else limits.drift,
+    )  # fmt: skip
 
 
 def policy_files(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
