@@ -187,7 +187,9 @@ def test_a_read_that_stays_inside_is_not_judged_and_a_planner_is_not_told_what_w
     assert judge.inquiries == []
 
 
-def test_the_same_question_is_asked_once_and_another_goal_or_label_anew(provider: JudgeProvider, make_world: MakeWorld) -> None:
+def test_the_same_question_is_asked_once_and_another_goal_or_label_anew(
+    provider: JudgeProvider, make_world: MakeWorld
+) -> None:
     world = make_world(extra=provider.section())
     for goal, times in (("one", 1), ("one", 1), ("two", 2)):
         assert writes(world, goal=goal).verdict.decision is Decision.ALLOW
@@ -202,7 +204,9 @@ def test_the_same_question_is_asked_once_and_another_goal_or_label_anew(provider
     assert len(provider.inquiries) == 4
 
 
-def test_a_fault_is_not_remembered_and_an_edited_opinion_is_none(provider: JudgeProvider, make_world: MakeWorld) -> None:
+def test_a_fault_is_not_remembered_and_an_edited_opinion_is_none(
+    provider: JudgeProvider, make_world: MakeWorld
+) -> None:
     world = make_world(extra=provider.section())
     provider.says = changed(canary="")
     assert raised(writes(world).verdict) == {"judge.canary"}
@@ -278,9 +282,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_a_judge_that_is_the_planner_does_not_open(
-    provider: JudgeProvider, make_world: MakeWorld, name: str
-) -> None:
+def test_a_judge_that_is_the_planner_does_not_open(provider: JudgeProvider, make_world: MakeWorld, name: str) -> None:
     code, fields, keys = SHARED[name]
     planner = f'[model]\nbase_url = "{provider.url}/"\nname = "planner"\nkey_secret = "one"\n'
     world = make_world(extra=planner)

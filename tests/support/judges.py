@@ -47,9 +47,7 @@ class JudgeProvider(Provider):
 
 def one_step(**fields: Any) -> StepFacts:
     """A step that writes ``a.txt``, with any field changed."""
-    path = ArgumentFacts(
-        value="a.txt", known=True, confidentiality=Confidentiality.PUBLIC, integrity=Integrity.TRUSTED
-    )
+    path = ArgumentFacts(value="a.txt", known=True, confidentiality=Confidentiality.PUBLIC, integrity=Integrity.TRUSTED)
     writes = EffectFacts(
         effect=Effect.WRITE, on="file:/w/a.txt", open=False, reversibility=Reversibility.REVERSIBLE, external=False,
         claimed=False,
