@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
 from interlock.artifact import codec
 from interlock.artifact.action import Manifest
@@ -36,7 +37,10 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
     manifests: tuple[Manifest, ...] = ()
 
     def applied(self, evidence: Evidence) -> Evidence:
-        """The facts as they would be; the digest of the task stays, so that what was proposed for it still fits."""
+        """The facts as they would be; the digest of the task stays, so that what was proposed for it still fits.
+
+        Where anything is otherwise, no judge is asked: what it would say then nobody can know without asking it.
+        """
         task, site = evidence.task, evidence.site
         more = {manifest.reference: manifest for manifest in self.manifests}
         budget = msgspec.structs.replace(task.budget, cost=max(task.budget.cost, self.budget))
@@ -44,7 +48,9 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             evidence,
             task=msgspec.structs.replace(task, principal=principal, scope={**task.scope, **self.scope}, budget=budget),
-            site=msgspec.structs.replace(site, roots=(*site.roots, *self.roots)),
+            site=msgspec.structs.replace(
+                site, roots=(*site.roots, *self.roots), judge=site.judge if self == Supposed() else UNSET
+            ),
             catalogue={**evidence.catalogue, **more},
             digests={**evidence.digests, **{name: codec.digest(manifest) for name, manifest in more.items()}},
             loaded=evidence.loaded | {manifest.group for manifest in self.manifests},

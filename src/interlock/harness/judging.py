@@ -54,7 +54,7 @@ class Judge:
         """What it says about the steps of a task, remembered or asked for now."""
         with self._lock:
             known = self._core.opinions.known(codec.digest(inquiry), self._model.identity)
-            return known if known is not None else self.fresh(task.id, self._tenant(task), inquiry)
+            return known if known is not None else self.fresh(self._on_record(task), self._tenant(task), inquiry)
 
     def fresh(self, task_id: str, tenant: str, inquiry: Inquiry) -> Opinion:
         """The same, asked for in any case; remembered unless it is a fault."""
@@ -97,6 +97,12 @@ class Judge:
         code = opinion.fault or f"judge.{opinion.plan.value}"
         subject = found.request_digest or opinion.about
         self._core.record("completion", task_id, subject, codec.encode(payload), code=code)
+
+    def _on_record(self, task: Task) -> str:
+        """The task's id; nothing where it was only made up to look at a plan."""
+        with suppress(StateError):
+            return self._core.store.task(task.id).task.id
+        return ""
 
     def _tenant(self, task: Task) -> str:
         """Whose day it is: the tenant's that the task names, or the workspace's."""

@@ -1,7 +1,8 @@
 """What a planner is told of a decision: codes, steps and names of fields, and of denials only so many in detail.
 
 A denial that says why is a question answered about rules and labels.  So each task has ``limits.explainedDenials``
-of them, over all its sessions; after that a denied planner hears the decision and nothing else.
+of them, over all its sessions; after that a denied planner hears the decision and nothing else.  What the judge said
+is never told: whoever writes plans would learn to please it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from interlock.harness.proposals import Decided
 from interlock.harness.store import Store
 
 MAX_FINDINGS = 32
+_UNTOLD = frozenset({"judge", "intent"})
 _SCHEMA = "CREATE TABLE IF NOT EXISTS told (task TEXT PRIMARY KEY, denials INTEGER NOT NULL) STRICT"
 
 
@@ -31,7 +33,7 @@ class Told:
             return []
         earlier = [reason for one in decided.before for reason in one.verdict.reasons]
         changes = [reason for reason in earlier if reason.decision is Decision.MODIFY]
-        told = (*changes, *verdict.reasons)[:MAX_FINDINGS]
+        told = [one for one in (*changes, *verdict.reasons) if one.code.partition(".")[0] not in _UNTOLD][:MAX_FINDINGS]
         return [Finding(code=reason.code, step=reason.step, field=reason.field) for reason in told]
 
     def in_detail(self, task: str) -> bool:

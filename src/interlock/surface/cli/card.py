@@ -219,12 +219,17 @@ def _plan(card: Card, width: int, paint: Paint) -> Iterator[str]:
     for step in card.steps:
         mark = "✓ done" if step.finished else "▶ asks" if step.asks else "· next"
         yield from _hang(f"{mark}  {step.id}  {sentence(step)}", width)
-        notes = "; ".join((*step.notes, f"undo: {step.undo}"))
+        notes = "; ".join((*step.notes, f"undo: {step.undo}", *_judged(step)))
         tone = "danger" if step.undo == "none" else ""
         for line in wrap(visible(notes), width - 8):
             yield " " * 8 + (paint(line, tone) if tone else line)
     for change in card.changes:
         yield from _hang(f"since the parent plan: {visible(change)}", width)
+
+
+def _judged(step: StepView) -> Iterator[str]:
+    if step.distance is not None:
+        yield f"judge: {step.judge}, {step.distance} of 100 from the goal"
 
 
 def _precedents(card: Card, width: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from interlock.artifact import codec
 from interlock.artifact.analysis import Analysis, Opacity, Signal
 from interlock.artifact.errors import StateError
+from interlock.artifact.opinion import FAULTS
 from interlock.artifact.plan import Plan
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.signing import verify
@@ -87,6 +88,7 @@ def explanation(core: Core, decided: Decided, step: str) -> dict[str, object]:
     tried = nearest(plan, verdict, decided.evidence, decided.at) if plan is not None else Nearest()
     return {
         "subject": decided.subject, "kind": decided.kind, "task": decided.evidence.task.id,
+        "drift": decided.evidence.drift,
         "verdict": codec.builtin(verdict),
         "reasons": [_reason(core, one) for one in reasons],
         "steps": [_step(one, decided.evidence) for one in steps if step in {"", one.id}],
@@ -101,7 +103,8 @@ def _reason(core: Core, reason: Reason) -> dict[str, object]:
     return {
         "stage": reason.stage, "gateStep": GATE_STEPS[reason.stage - 1], "decision": reason.decision.value,
         "code": reason.code, "meaning": meaning(reason.code), "wouldPass": _passing(reason), "step": reason.step,
-        "field": reason.field, "rule": reason.rule, **stands,
+        "field": reason.field, "rule": reason.rule, "fault": reason.code in FAULTS,
+        **stands,
     }  # fmt: skip
 
 
@@ -124,6 +127,7 @@ def _step(seen: StepView, evidence: Evidence) -> dict[str, object]:
     return {
         "step": seen.id, "action": seen.action, "reversibility": seen.reversibility.value, "arguments": arguments,
         "claim": codec.builtin(claim) if claim is not None else None,
+        "judge": {"word": seen.judge, "distance": seen.distance} if seen.distance is not None else None,
     }  # fmt: skip
 
 
@@ -147,6 +151,7 @@ def explained_text(core: Core, decided: Decided, step: str) -> str:
             lines += ["", f"{visible(seen.id)} is {visible(seen.action)}"]
             lines += [_argument_line(one) for one in seen.arguments]
             lines.append(_claim_line(seen, decided.evidence))
+            lines += _judge_lines(seen)
     if plan is not None and verdict.decision is not Decision.ALLOW:
         lines += ["", "what would be allowed", *_nearest_lines(plan, decided)]
     return "\n".join([*lines, *_caveats(core, decided)])
@@ -184,6 +189,12 @@ def _claim_line(seen: StepView, evidence: Evidence) -> str:
     said = [f"{', '.join(effects) or 'no effect'}{more}"]
     said += [f"{what}: {', '.join(sorted({one.code for one in found}))}" for what, found in _told(claim) if found]
     return f"  analysed: {visible('; '.join(said))}"
+
+
+def _judge_lines(seen: StepView) -> list[str]:
+    if seen.distance is None:
+        return []
+    return [f"  judged: {seen.judge}, {seen.distance} of 100 from the goal, by a model that may be wrong"]
 
 
 def _told(claim: Analysis) -> tuple[tuple[str, tuple[Opacity | Signal, ...]], ...]:

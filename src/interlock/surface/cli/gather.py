@@ -65,6 +65,7 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
         )
     plan, task, now = row.plan, core.store.task(row.task).task, core.clock()
     evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task))
+    evidence = evidence.opining(core.contexts.judged(row.context)[0])
     seen = list(_seen(plan, evidence))
     left = [item for item in seen if item.step.id not in plan.finished]
     asked = {reason.step for reason in row.verdict.reasons if reason.decision is not Decision.ALLOW}
@@ -132,6 +133,7 @@ def _seen(plan: Plan, evidence: Evidence) -> Iterator[_Seen]:
 
 def _step(seen: _Seen, asked: set[str], plan: Plan, evidence: Evidence) -> view.StepView:
     step = seen.step
+    judged = evidence.opinion.word(step.id) if evidence.opinion is not None else None
     return view.StepView(
         id=step.id,
         action=step.action,
@@ -143,6 +145,8 @@ def _step(seen: _Seen, asked: set[str], plan: Plan, evidence: Evidence) -> view.
         finished=step.id in plan.finished,
         notes=tuple(_notes(seen)),
         arguments=tuple(_argument(name, value, seen, evidence) for name, value in step.arguments.items()),
+        judge=judged.word.value if judged is not None else "",
+        distance=judged.distance if judged is not None else None,
         reason=step.reason,
     )
 

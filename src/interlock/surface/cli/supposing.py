@@ -25,6 +25,7 @@ from interlock.decide.supposing import Supposed
 from interlock.harness.analysing import Reader
 from interlock.harness.catalogue import PACKAGE_FILE, ActionFile, read
 from interlock.harness.core import Core
+from interlock.harness.hearing import Judges
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import TaskRow
 
@@ -38,9 +39,10 @@ class Supposing(Proposals):
     """Judges by supposed facts; with ``unproved``, also by a policy that has no certificate.  It must store nothing."""
 
     def __init__(
-        self, core: Core, supposed: Supposed, *, unattended: bool, reader: Reader | None, unproved: bool
+        self, core: Core, supposed: Supposed, *, unattended: bool, reader: Reader | None, judge: Judges | None,
+        unproved: bool,
     ) -> None:  # fmt: skip
-        super().__init__(core, unattended=unattended, reader=reader)
+        super().__init__(core, unattended=unattended, reader=reader, judge=judge)
         self._now = core
         self._supposed = supposed
         self._unproved = unproved

@@ -26,7 +26,10 @@ class ArgumentView(View, frozen=True, kw_only=True):
 
 
 class StepView(View, frozen=True, kw_only=True):
-    """One step; ``sentence`` alternates harness words (even places) and values (odd places)."""
+    """One step; ``sentence`` alternates harness words (even places) and values (odd places).
+
+    ``judge`` is the judge's word, and ``distance`` how far it finds the step from the goal, where it was asked.
+    """
 
     id: str
     action: str
@@ -38,6 +41,8 @@ class StepView(View, frozen=True, kw_only=True):
     finished: bool = False
     notes: tuple[str, ...] = ()
     arguments: tuple[ArgumentView, ...] = ()
+    judge: str = ""
+    distance: int | None = None
     reason: str = ""
 
 

@@ -6,6 +6,7 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ import click
 import msgspec
 
 from interlock.artifact.errors import ConfigurationError, InterlockError
+from interlock.artifact.opinion import Word
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.harness.core import Core
 from interlock.harness.proposals import Proposals, intent
@@ -23,7 +25,7 @@ from interlock.surface.cli.offhand import task_row
 from interlock.surface.cli.opening import reduced, workspace
 from interlock.surface.cli.root import Leaf
 from interlock.surface.cli.visible import visible
-from interlock.surface.cli.words import count
+from interlock.surface.cli.words import count, meaning
 
 State = Literal["ok", "warn", "FAIL"]
 _TONES = {"ok": "good", "warn": "warn", "FAIL": "danger"}
@@ -45,7 +47,7 @@ def doctor(no_probes: bool, unsafe: bool) -> int:
     """Prove that the gate is live and say what holds here; exit code 1 where something essential does not.
 
     Every kind of confined process is started and tries the whole canary set on itself; a plan that reads a private
-    key must be denied; ledger, policy, files and keys are checked.
+    key must be denied; ledger, policy, files and keys are checked; a judge is asked about a harmless plan.
     """
     out = console()
     found: list[Check] = []
@@ -91,10 +93,12 @@ def _checks(no_probes: bool, unsafe: bool) -> Iterator[Check]:
             ("gate", _canary),
             ("people", _people),
             ("model", _model),
+            ("judge", _judge),
         ):
             yield from _guarded(area, functools.partial(check, core))
         if not no_probes:
             yield from _guarded("classifier", functools.partial(_classifier, core, unsafe))
+            yield from _guarded("judge", functools.partial(_judging, core, unsafe))
         yield from _incidents(core)
     finally:
         core.close()
@@ -207,6 +211,36 @@ def _model(core: Core) -> Iterator[Check]:
         )
     else:
         yield Check(area="model", state="ok", text=f"{visible(model.name)} at {visible(model.base_url)}")
+
+
+def _judge(core: Core) -> Iterator[Check]:
+    """That the judge is another model than the planner's, with another key."""
+    from interlock.harness.judging import keep_apart
+
+    judge = core.workspace.configuration.judge
+    keep_apart(core)
+    if judge is None:
+        yield Check(area="judge", state="ok", text="none is configured: no second model holds plans to the goal")
+    elif judge.key_secret and judge.key_secret not in core.vault.names():
+        text = f"the secret {visible(judge.key_secret)} is missing: interlock secrets set"
+        yield Check(area="judge", state="FAIL", text=text)
+    else:
+        yield Check(area="judge", state="ok", text=f"{visible(judge.name)} at {visible(judge.base_url)}, a key apart")
+
+
+def _judging(core: Core, unsafe: bool) -> Iterator[Check]:
+    """The judge is asked about a harmless plan, by one call to its provider."""
+    from interlock.harness.judging import trial
+
+    with suppress(ConfigurationError):  # The check above has said it.
+        opinion = trial(core, unsafe_reduced=unsafe)
+        if opinion is None:
+            return
+        state: State = "FAIL" if opinion.fault else "ok" if opinion.plan is Word.FITS else "warn"
+        said = f"it says of a harmless plan: {opinion.plan.value}"
+        if opinion.fault:
+            said = f"{meaning(opinion.fault)} ({opinion.fault}): every plan that it is asked about is raised"
+        yield Check(area="judge", state=state, text=said)
 
 
 def _classifier(core: Core, unsafe: bool) -> Iterator[Check]:

@@ -13,6 +13,7 @@ from interlock.artifact import codec
 from interlock.artifact.errors import IntegrityError
 from interlock.artifact.plan import Plan
 from interlock.artifact.signing import verify
+from interlock.harness import judging
 from interlock.harness.analysing import apart
 from interlock.harness.core import Core
 from interlock.harness.proposals import Decided
@@ -89,16 +90,19 @@ def check(
     file: BinaryIO, task_id: str | None, goal: str | None, unattended: bool, facts: tuple[str, ...],
     packages: tuple[Path, ...], unproved: bool,
 ) -> int:  # fmt: skip
-    """Say what the gate would say of a plan in FILE; nothing is stored, reserved or recorded.
+    """Say what the gate would say of a plan in FILE; nothing is stored or reserved.
 
-    What a plan cannot say can be supposed, to see what the gate would say then.
+    Nothing is recorded either, but a call to the judge, where there is one. What a plan cannot say can be supposed, to
+    see what the gate would say then; a judge is not asked about that.
     """
     _one(task_id, goal)
     raw, otherwise = file.read(), supposed(facts, packages)
     with reading() as core:
         row = core.store.task(task_id) if task_id else task_row(core, goal or "")
-        with apart(_warned, core.workspace.state) as reader:
-            proposals = Supposing(core, otherwise, unattended=unattended, reader=reader, unproved=unproved)
+        with apart(_warned, core.workspace.state) as reader, judging.apart(core) as judge:
+            proposals = Supposing(
+                core, otherwise, unattended=unattended, reader=reader, judge=judge, unproved=unproved
+            )  # fmt: skip
             decided = Decided.of(proposals.course(row, completed(raw, row.task)))
     console().data(decided_data(decided), decided_text(decided))
     return decided_exit(decided)
