@@ -275,9 +275,9 @@ def test_the_day_of_a_tenant_can_be_used_up(provider: JudgeProvider, make_world:
 
 
 SHARED = {
-    "the planner's model": ("judge.model", {"name": " Planner "}, {}),
-    "the planner's key by name": ("judge.key", {"key_secret": "one"}, {"one": b"k"}),
-    "the planner's key by value": ("judge.key", {"key_secret": "two"}, {"one": b"k", "two": b"k"}),
+    "the planner's model": ("judge.same_model", {"name": " Planner "}, {}),
+    "the planner's key by name": ("judge.same_key", {"key_secret": "one"}, {"one": b"k"}),
+    "the planner's key by value": ("judge.same_key", {"key_secret": "two"}, {"one": b"k", "two": b"k"}),
 }
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import get_args
 
 from interlock.artifact.action import Effect, Language
+from interlock.artifact.opinion import Word
 from interlock.artifact.receipt import Outcome
 from interlock.artifact.task import Budget
 from interlock.decide.life import Status
@@ -43,6 +44,7 @@ PUT_TOGETHER = {
     "f'it.{key}'": [],
     "f'shape.{language}'": [f"shape.{language}" for language in get_args(Language)],  # signals, all of them
     "f'floor.{part.effect.value}'": [f"floor.{effect.value}" for effect in (Effect.SPEND, Effect.GRANT_ACCESS)],
+    "f'judge.{opinion.plan.value}'": [f"judge.{word.value}" for word in Word],
     "f'step.{outcome}'": [f"step.{outcome.value}" for outcome in (Outcome.FAILED, Outcome.UNKNOWN)],
 }
 # In the analyst, a dotted string is a code only of these families; the rest are names of Python's modules and of hosts.

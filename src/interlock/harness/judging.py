@@ -118,7 +118,7 @@ def keep_apart(core: Core) -> None:
     same = planner.name.strip().casefold() == judge.name.strip().casefold()
     if planner.base_url and same and _provider(planner.base_url) == _provider(judge.base_url):
         raise ConfigurationError(
-            "judge.model", "the judge is the planner's model at the same provider",
+            "judge.same_model", "the judge is the planner's model at the same provider",
             hint="name another model in [judge], at best of another provider",
         )  # fmt: skip
     names = {planner.key_secret, judge.key_secret} - {""}
@@ -126,7 +126,7 @@ def keep_apart(core: Core) -> None:
     alike = len(keys) > 1 and hmac.compare_digest(*keys)
     if judge.key_secret and (judge.key_secret == planner.key_secret or alike):
         raise ConfigurationError(
-            "judge.key", "the judge has the planner's key",
+            "judge.same_key", "the judge has the planner's key",
             hint="get a key of its own for [judge] and store it: interlock secrets set NAME",
         )  # fmt: skip
 
