@@ -13,11 +13,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.attacks.test_hostile_planner import calls as planner_calls
+from tests.attacks.test_hostile_planner import session
 from tests.support.judges import JudgeProvider, Says
 from tests.support.provider import refuse
 from tests.support.world import World, proposal, step, write
 
 from interlock.artifact import codec
+from interlock.artifact.channel_pb2 import Observe, PlannerCall, PlannerReturn, Propose
 from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.opinion import FAULTS, Opinion, Word
 from interlock.artifact.verdict import Decision, Verdict
@@ -177,9 +180,22 @@ def test_fits_lifts_neither_a_denial_nor_a_question(shared: tuple[World, JudgePr
     assert not {code for code in raised(asked.verdict) if code.startswith("judge.")}
 
 
-def test_a_read_that_stays_inside_is_not_judged_and_a_planner_is_not_told_what_was_said(
-    shared: tuple[World, JudgeProvider],
+def test_a_planner_is_not_told_what_was_said(
+    provider: JudgeProvider, make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    provider.plan = "contrary"
+    world = make_world(extra=provider.section(reads=True))
+    (world.files / "read.txt").write_text("x")
+    task, seen = world.task(), list[PlannerReturn]()
+    proposes = PlannerCall(propose=Propose(proposal=proposal(task, write("s1", "a.txt", "x"))))
+    observes = PlannerCall(observe=Observe(action="files.read@1", arguments=b'{"path":"read.txt"}'))
+    session(world, task.id, planner_calls(seen, proposes, observes), monkeypatch)
+    assert [one.judgement.decision or one.refusal.code for one in seen] == ["STEP_UP", "gate.denied"]
+    assert b"judge" not in b"".join(one.SerializeToString() for one in seen)
+    assert len(provider.inquiries) == 2
+
+
+def test_a_read_that_stays_inside_is_not_judged(shared: tuple[World, JudgeProvider]) -> None:
     world, judge = shared
     judge.says, judge.inquiries[:] = changed(plan="contrary"), []
     (world.files / "read.txt").write_text("x")

@@ -44,7 +44,7 @@ from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.sandbox.profiles import JailSpec
 from interlock.harness.supervisor import Child, Supervisor
 from interlock.harness.supervisor_script import hand_over
-from interlock.harness.told import Told
+from interlock.harness.told import Told, untold
 from interlock.harness.watch import Incident, Watch
 
 PLANNER_SILENCE_SECONDS = 60.0
@@ -209,9 +209,9 @@ class Session:
         try:
             seen = self._parts.observer.observe(self._task_id, call.observe.action, arguments)
         except GateRefusalError as error:
-            if self._told.in_detail(self._task_id):
+            if not untold(error.code) and self._told.in_detail(self._task_id):
                 raise
-            raise StateError("gate.denied", "denied, and no more denials are explained to this task") from error
+            raise StateError("gate.denied", "denied, and not explained") from error
         return Results(results=[as_result("observed", 0, "observed", seen)])
 
     def _ask(self, question: str) -> Reply:

@@ -13,8 +13,13 @@ from interlock.harness.proposals import Decided
 from interlock.harness.store import Store
 
 MAX_FINDINGS = 32
-_UNTOLD = frozenset({"judge", "intent"})
+_UNTOLD = ("judge.", "intent.")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS told (task TEXT PRIMARY KEY, denials INTEGER NOT NULL) STRICT"
+
+
+def untold(code: str) -> bool:
+    """Whether a planner never hears of it: what the judge says."""
+    return code.startswith(_UNTOLD)
 
 
 class Told:
@@ -33,7 +38,7 @@ class Told:
             return []
         earlier = [reason for one in decided.before for reason in one.verdict.reasons]
         changes = [reason for reason in earlier if reason.decision is Decision.MODIFY]
-        told = [one for one in (*changes, *verdict.reasons) if one.code.partition(".")[0] not in _UNTOLD][:MAX_FINDINGS]
+        told = [one for one in (*changes, *verdict.reasons) if not untold(one.code)][:MAX_FINDINGS]
         return [Finding(code=reason.code, step=reason.step, field=reason.field) for reason in told]
 
     def in_detail(self, task: str) -> bool:
