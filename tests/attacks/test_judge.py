@@ -27,6 +27,7 @@ from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.life import Status
 from interlock.harness.opinions import DAY_MS
 from interlock.harness.proposals import Decided
+from interlock.harness.workspace import load
 
 pytestmark = pytest.mark.sandbox
 MakeWorld = Callable[..., World]
@@ -288,6 +289,16 @@ def test_the_day_of_a_tenant_can_be_used_up(provider: JudgeProvider, make_world:
     assert raised(writes(world, goal="5").verdict) == set()
     assert len(provider.inquiries) == len(calls(world)) == 5
     assert core.opinions.used(core.clock() + DAY_MS, "tenant=blue") == 0
+
+
+def test_a_judge_without_a_name_or_an_end_point_is_a_mistake_in_the_file(world: World) -> None:
+    toml = world.files / "interlock.toml"
+    kept = toml.read_text()
+    for text in ('name = "x"', 'base_url = "http://127.0.0.1/v1"', 'base_url = ""\nname = "x"', 'contrary = "no"'):
+        toml.write_text(f"{kept}[judge]\n{text}\n")
+        with pytest.raises(ConfigurationError) as refused:
+            load(world.files)
+        assert refused.value.code == "workspace.file"
 
 
 SHARED = {

@@ -13,7 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 import platformdirs
@@ -87,14 +87,16 @@ class JudgeModel(Model, frozen=True, kw_only=True):
     with ``reads`` it is asked about plans that only read inside the workspace too.  A day is one of UTC.
     """
 
-    base_url: Annotated[str, msgspec.Meta(min_length=1)]
-    name: Annotated[str, msgspec.Meta(min_length=1)]
     timeout_ms: Natural = 20_000
     attempts: Natural = 2
     accepts: Confidentiality = Confidentiality.INTERNAL
     tokens_per_day: Natural = 500_000
     contrary: Literal["ask", "deny"] = "ask"
     reads: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.base_url or not self.name:
+            raise ValueError("a judge needs base_url and name")
 
     @property
     def identity(self) -> str:
