@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from tests.support.judging import HOME, NOW, PRIVATE, ROOT, SECRET, SITE, TASK, UNTRUSTED, codes, evidence, policy, step
 
 from interlock.artifact import codec
@@ -21,6 +22,7 @@ from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.judgement import LEAST, WINDOW, drift
 from interlock.decide.references import Labelled
+from interlock.decide.supposing import Supposed
 
 JUDGE = "1" * 64
 WRITE = step("s1", "write@1", arguments={"path": "notes.txt", "content": "x"})
@@ -217,6 +219,11 @@ def test_opinion_and_drift_are_part_of_what_a_receipt_quotes() -> None:
     digests = {facts.digest(), facts.opining(said).digest(), msgspec.structs.replace(facts, drift=1).digest()}
     assert len(digests) == 3
     assert known().unjudged().digest() == facts.digest()
+
+
+def test_no_judge_is_asked_about_what_is_supposed() -> None:
+    assert Supposed().applied(known()).site.judge == judged()
+    assert Supposed(budget=7).applied(known()).site.judge is UNSET
 
 
 WORDS = st.sampled_from(Word)

@@ -191,6 +191,27 @@ def test_a_task_that_drifts_is_raised_and_its_reads_are_not(provider: JudgeProvi
     assert world.harness.execute(decided.digest or "") is Status.DONE
 
 
+def test_a_plan_that_waited_is_judged_again_only_where_it_was_not(
+    provider: JudgeProvider, make_world: MakeWorld
+) -> None:
+    world = make_world(extra=provider.section() + "[limits]\nusesPerMinute = 1\n")
+    core = world.harness.core
+    proposed(world, world.task(), write("s1", "a.txt", "x"))
+    judged = proposed(world, world.task(), write("s1", "b.txt", "x"))
+    provider.says = lambda _: "no answer"
+    task = world.task()
+    unjudged = proposed(world, task, write("s1", "c.txt", "x"))
+    assert (judged.status, unjudged.status) == (Status.DEFERRED, Status.DEFERRED)
+    free_when_asked = list[bool]()
+    provider.says = lambda right: free_when_asked.append(free(core.store)) or right  # type: ignore[func-returns-value]
+    now = core.clock()
+    for minute, decided in enumerate((judged, unjudged), 1):
+        core.clock = functools.partial(int, now + 61_000 * minute)
+        assert world.harness.execute(decided.digest or "") is Status.DONE
+    assert free_when_asked == [True]
+    assert core.opinions.distances(task.id) == [provider.distance]
+
+
 def test_a_real_model_that_nobody_scripted_ends_as_a_word_or_a_fault(make_world: MakeWorld) -> None:
     with local_model() as url:
         world = make_world(

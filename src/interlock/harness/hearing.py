@@ -8,7 +8,7 @@ a fault (``judge.late``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -16,7 +16,10 @@ from interlock.artifact import codec
 from interlock.artifact.analysis import Analysis, Question
 from interlock.artifact.opinion import Inquiry, Opinion
 from interlock.artifact.task import Task
+from interlock.artifact.verdict import Verdict
+from interlock.decide import gate
 from interlock.decide.modify import MAX_ROUNDS as MODIFICATIONS
+from interlock.decide.policy import PolicyRequest
 from interlock.harness.analysing import Reader, opaque
 from interlock.harness.store import Store
 
@@ -36,6 +39,21 @@ class Outside:
 
     reader: Reader | None = None
     judge: Judges | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A proposal as far as it was judged without policy; what was no plan is judged already."""
+
+    task: str
+    proposal: str
+    verdict: Verdict
+    asked: gate.Asked | None
+    claims: Mapping[str, Analysis]
+
+    @property
+    def requests(self) -> tuple[PolicyRequest, ...]:
+        return self.asked.requests if self.asked else ()
 
 
 class UnheardError(Exception):

@@ -6,7 +6,7 @@ taken before it is made, in one transaction, so that calls at the same time cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from interlock.artifact import codec
 from interlock.artifact.errors import CodecError
@@ -75,11 +75,13 @@ class Opinions:
             ).fetchone()
         return int(row[0]) if row is not None else 0
 
-    def measure(self, task: str, plan: str, distances: Iterable[tuple[str, int]]) -> None:
-        """Record how far each judged step of a plan lies from the task's goal, in the caller's transaction."""
-        with self._store.transaction() as db:
-            sql = "INSERT INTO distance (task, plan, step, distance) VALUES (?, ?, ?, ?)"
-            db.executemany(sql, [(task, plan, step, distance) for step, distance in distances])
+    def measure(self, task: str, plan: str, opinion: Opinion | None, finished: Collection[str]) -> None:
+        """Record how far each judged step of a plan that is still to run lies from the task's goal."""
+        judged = [one for one in opinion.steps if one.step not in finished] if opinion is not None else []
+        if judged:
+            with self._store.transaction() as db:
+                sql = "INSERT INTO distance (task, plan, step, distance) VALUES (?, ?, ?, ?)"
+                db.executemany(sql, [(task, plan, one.step, one.distance) for one in judged])
 
     def distances(self, task: str) -> list[int]:
         """Those of the task's latest judged steps, oldest first."""

@@ -18,10 +18,9 @@ import msgspec
 from msgspec import UNSET
 
 from interlock.artifact import codec
-from interlock.artifact.analysis import Analysis
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import StateError
-from interlock.artifact.opinion import Inquiry
+from interlock.artifact.opinion import Inquiry, Opinion
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.receipt import Receipt
 from interlock.artifact.task import Task
@@ -32,10 +31,10 @@ from interlock.decide.flow import View
 from interlock.decide.judgement import drift
 from interlock.decide.life import Event, Status, transition
 from interlock.decide.modify import modify
-from interlock.decide.policy import PolicyAnswer, PolicyRequest
+from interlock.decide.policy import PolicyAnswer
 from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
-from interlock.harness.hearing import Complete, Judges, Outside, heard
+from interlock.harness.hearing import Complete, Judges, Outside, Proposed, heard
 from interlock.harness.reserving import Tally, released, used_up, worst_case
 from interlock.harness.rows import PlanRow, TaskRow
 from interlock.harness.shadow import observing
@@ -252,7 +251,7 @@ class Proposals:
         core.record_all(entries)
         return decided
 
-    def _first(self, one: _Heard, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
+    def _first(self, one: Proposed, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
         """The decision on a proposal as it came; takes its own answers from all those of the batch."""
         plan, verdict, evidence = None, one.verdict, evidence.claiming(one.claims)
         if one.asked is not None:
@@ -263,9 +262,9 @@ class Proposals:
 
     def _hear(
         self, proposals: Sequence[tuple[str, bytes]], tally: Tally, parent: PlanRow | None, finished: tuple[str, ...]
-    ) -> list[_Heard]:
+    ) -> list[Proposed]:
         """(1)-(7) as far as policy and other proposals have no say in it; only what becomes a plan gets a number."""
-        found = list[_Heard]()
+        found = list[Proposed]()
         for task_id, raw in proposals:
             evidence = tally.evidence(task_id)
             stamp = self._stamp(evidence.task, tally.sequence, tally.now, parent, finished)
@@ -274,7 +273,7 @@ class Proposals:
             known = self.analysed(evidence, plan) if plan is not None else evidence
             asked = gate.ask(plan, known, verdict) if plan is not None else None
             digest = bytes_digest(raw)
-            found.append(_Heard(task=task_id, proposal=digest, verdict=verdict, asked=asked, claims=known.claims))
+            found.append(Proposed(task=task_id, proposal=digest, verdict=verdict, asked=asked, claims=known.claims))
             tally.sequence += asked is not None
         return found
 
@@ -290,30 +289,36 @@ class Proposals:
         """``take_up`` inside its transaction; ``complete`` comes before anything is written."""
         core, plan = self._core, row.plan
         waits = used_up(core.store.rates(core.clock()), core.site.limits.uses_per_minute)
-        evidence, verdict = self._anew(row, waits)
+        before, drifted = core.contexts.judged(row.context)
+        known = before if before is not None and not before.fault else None  # The judge may answer now.
+        evidence, verdict = self._anew(row, waits, known, drifted)
         verdict = gate.settled(verdict)
         complete()
         if verdict.decision is Decision.DEFER:
             raise StateError("plan.deferred", f"the plan waits until {verdict.until}", hint="execute it again then")
         judged = Judged(proposal=row.digest, plan=plan, verdict=verdict, evidence=evidence)
-        core.record_all([self.decision(judged, row.digest, verdict, evidence.digest())])
-        proved = evidence.certificate or ""
-        core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict), certificate=proved)
+        context, proved = evidence.digest(), evidence.certificate or ""
+        core.contexts.keep(context, evidence)
+        if evidence.opinion != before:
+            core.opinions.measure(row.task, row.digest, evidence.opinion, plan.finished)
+        core.record_all([self.decision(judged, row.digest, verdict, context)])
+        core.store.set_plan(row.digest, verdict_doc=codec.encode(verdict), certificate=proved, context=context)
         if verdict.decision is Decision.DENY:
             core.store.spend(row.task, **released(plan, core.catalogue))
         return core.store.advance(row.digest, _EVENTS[verdict.decision])
 
     def again(self, row: PlanRow) -> Verdict:
         """(10) What the gate says of a stored plan now; the judge's opinion stands for what it is about."""
-        return self._anew(row, {})[1]
+        return self._anew(row, {}, *self._core.contexts.judged(row.context))[1]
 
-    def _anew(self, row: PlanRow, waits: Mapping[str, int]) -> tuple[Evidence, Verdict]:
+    def _anew(
+        self, row: PlanRow, waits: Mapping[str, int], opinion: Opinion | None, drifted: int | None
+    ) -> tuple[Evidence, Verdict]:
         """The decision without what the plan itself has reserved, and on the drift of before it was judged."""
         core, plan = self._core, row.plan
         evidence = self.evidence(core.store.task(row.task))
         amounts = worst_case(plan, core.catalogue)
         spent = {name: max(0, getattr(evidence.spent, name) - amount) for name, amount in amounts.items()}
-        opinion, drifted = core.contexts.judged(row.context)
         evidence = msgspec.structs.replace(
             evidence, spent=msgspec.structs.replace(evidence.spent, **spent), rates_until=waits, opinion=opinion,
             drift=drifted,
@@ -342,10 +347,8 @@ class Proposals:
         if plan is None or digest is None:
             return Decided(verdict=verdict)
         entries += observing(core, plan, digest, judged.verdict, judged.evidence)
-        opinion, status = judged.evidence.opinion, transition(Status.PROPOSED, _EVENTS[verdict.decision])
-        if opinion is not None:
-            distances = [(one.step, one.distance) for one in opinion.steps if one.step not in plan.finished]
-            core.opinions.measure(task_id, digest, distances)
+        status = transition(Status.PROPOSED, _EVENTS[verdict.decision])
+        core.opinions.measure(task_id, digest, judged.evidence.opinion, plan.finished)
         plans.append(
             PlanRow(
                 digest=digest,
@@ -364,21 +367,6 @@ class Proposals:
             )
         )
         return Decided(verdict=verdict, digest=digest, status=status)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    """A proposal as far as it was judged without policy; what was no plan is judged already."""
-
-    task: str
-    proposal: str
-    verdict: Verdict
-    asked: gate.Asked | None
-    claims: Mapping[str, Analysis]
-
-    @property
-    def requests(self) -> tuple[PolicyRequest, ...]:
-        return self.asked.requests if self.asked else ()
 
 
 _EVENTS = {

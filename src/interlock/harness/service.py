@@ -229,7 +229,7 @@ class Harness:
         return self._proposals.propose_all([(task_id, raw) for raw in raws])
 
     def check(self, task_id: str, raw: bytes) -> Decided:
-        """The same decision with nothing stored, reserved or recorded."""
+        """The same decision with nothing stored, reserved or recorded but a call to the judge."""
         return Decided.of(self._proposals.course(self.core.store.task(task_id), raw))
 
     def observe(self, task_id: str, action: str, arguments: Mapping[str, Json]) -> Labelled:
