@@ -39,7 +39,8 @@ T = TypeVar("T")
 
 def answer(question: Question, operated: Operated | None = None) -> Analysis:
     """What the action would do, as far as its arguments say, and how much it looks like an attack."""
-    return classifier.judged(question, read(question), operated)
+    found = read(question)
+    return classifier.judged(question, found, operated) if question.scored else found
 
 
 def read(question: Question) -> Analysis:

@@ -39,7 +39,8 @@ class Question(Value, frozen=True, kw_only=True):
     """One action in context.  ``root`` and ``home`` resolve relative paths, as for ``resources.touched``.
 
     ``scripts`` are the contents of files that the agent wrote earlier, by canonical path, so that running one is
-    judged by what it holds.  ``goal``, ``labels`` and ``prior`` are context for the classifier alone.
+    judged by what it holds.  ``goal``, ``labels`` and ``prior`` are context for the classifier alone.  Only evaluations
+    ask for an answer that is not ``scored``, to measure what the classifier adds and what it costs.
     """
 
     action: Identifier
@@ -50,6 +51,7 @@ class Question(Value, frozen=True, kw_only=True):
     goal: str = ""
     labels: tuple[str, ...] = ()
     prior: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    scored: bool = True
 
 
 class Opacity(Value, frozen=True, kw_only=True):

@@ -3,13 +3,19 @@
 An item becomes a task, a workspace as its scope declares it, and a proposal.  Undeclared actions are declared by their
 shape.  Labels that the context tells are what the planner has received; what the plan reads on its way is labelled as
 its results are told to be.  Nobody is asked: ALLOW passes, DENY stops, and everything between counts as CONFIRM.
+
+What is timed is what the gate does between a proposal's bytes and its verdict, the analyst's answers included; that an
+item is put into a proposal is not, and neither is a record.  A time counts as fresh where each question was asked for
+the first time, because an answer is remembered.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import posixpath
 import re
+import time
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Final, Literal, TypeAlias, cast
@@ -18,7 +24,7 @@ import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Output
-from interlock.artifact.analysis import Analysis
+from interlock.artifact.analysis import SCORED, Analysis, Content, Question
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.label import Confidentiality, Integrity, Label, join_all
@@ -42,23 +48,51 @@ _SECRET = frozenset({"secret", "restricted", "credential"})
 _UNTRUSTED = frozenset({"untrusted", "untrusted_in_context"})
 _QUOTED = re.compile(r"[\"'`“”‘’]([^\"'`“”‘’\n]{1,512})[\"'`“”‘’]")
 _BUDGET = Budget(cost=1 << 40, steps=1 << 20)
+_STAMP = gate.Stamp(id="plan", sequence=1, expires_at=_NOW + 1000)
+_ITEMS_OF_A_PROCESS = 256
+_WARM = Question(action="warm", contents=(Content(argument="line", language="shell", value="ls"),), root="/")
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate says of one item."""
+    """What the gate says of one item, and how long it took; ``asked`` is in how many questions to the analyst."""
 
     word: Word
     verdict: Verdict
+    nanoseconds: int
+    asked: int
+    scored: bool
+    fresh: bool
 
 
 class Judge:
-    """Decides on items; ``reader`` answers the gate's questions about code and the like."""
+    """Decides on items; ``reader`` answers the gate's questions about code and the like, or nobody does."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader | None, *, unattended: bool = False) -> None:
         self._reader = reader
+        self._unattended = unattended
+        self._items = 0
+        self._known: set[bytes] = set()
 
     def judge(self, item: Item) -> Judged:
         """The decision on one item; whatever cannot be proposed is denied."""
+        task, evidence, raw = self._task(), *self._proposed(item)
+        scripts = _written([(call.type, arguments(call)) for call in item.context.prior_actions], evidence.site)
+        start = time.perf_counter_ns()
+        examined = gate.examine(raw, _STAMP, evidence)
+        verdict, questions = examined.verdict, list[Question]()
+        if examined.plan is not None:
+            if self._reader is not None:
+                claims = _claims(self._reader, task, examined.plan, scripts, evidence, questions)
+                evidence = evidence.claiming(claims)
+            verdict = gate.decide(examined.plan, evidence, _NOW, verdict)
+        taken = time.perf_counter_ns() - start
+        scored = any(content.language in SCORED for one in questions for content in one.contents)
+        return Judged(
+            word=word(verdict), verdict=verdict, nanoseconds=taken, asked=len(questions), scored=scored,
+            fresh=self._fresh(questions),
+        )  # fmt: skip
+
+    def _proposed(self, item: Item) -> tuple[Evidence, bytes]:
         site = _site(item.context.scope)
         calls = [(call, arguments(call)) for call in item.calls]
         catalogue = _catalogue(calls, item.context.scope)
@@ -66,26 +100,39 @@ class Judge:
             ProposedStep(id=f"s{at}", action=shapes.manifest(call.type, found).reference, arguments=found)
             for at, (call, found) in enumerate(calls, 1)
         )
-        evidence = _evidence(item, site, catalogue)
+        evidence = _evidence(item, site, catalogue, unattended=self._unattended)
         proposal = Proposal(task=evidence.task_digest, goal=evidence.task.goal[:4096], steps=steps)
-        stamp = gate.Stamp(id="plan", sequence=1, expires_at=_NOW + 1000)
-        examined = gate.examine(codec.encode(proposal), stamp, evidence)
-        verdict = examined.verdict
-        if examined.plan is not None:
-            claims = self._claims(examined.plan, item, evidence)
-            verdict = gate.decide(examined.plan, evidence.claiming(claims), _NOW, verdict)
-        return Judged(word=word(verdict), verdict=verdict)
+        return evidence, codec.encode(proposal)
 
-    def _claims(self, plan: Plan, item: Item, evidence: Evidence) -> dict[str, Analysis]:
-        scripts = _written([(call.type, arguments(call)) for call in item.context.prior_actions], evidence.site)
-        found: dict[str, Analysis] = {}
-        for step in plan.steps:
-            manifest = evidence.catalogue[step.action]
-            asked = analysing.question(manifest, step.arguments, evidence.site, scripts)
-            if asked is not None:
-                found[step.id] = self._reader.ask("eval", asked)
-            scripts |= _written([(manifest.name, step.arguments)], evidence.site)
-        return found
+    def _task(self) -> str:
+        """Whose process is asked: a new one now and then, because a process has only so much time, warmed up."""
+        number, rest = divmod(self._items, _ITEMS_OF_A_PROCESS)
+        self._items += 1
+        task = f"eval-{number}"
+        if not rest and self._reader is not None:
+            self._reader.ask(task, _WARM)
+        return task
+
+    def _fresh(self, questions: Iterable[Question]) -> bool:
+        digests = [hashlib.sha256(codec.encode(one)).digest() for one in questions]
+        new = len({*digests} - self._known) == len(digests)
+        self._known.update(digests)
+        return new
+
+
+def _claims(
+    reader: Reader, task: str, plan: Plan, scripts: dict[str, str], evidence: Evidence, asked: list[Question]
+) -> dict[str, Analysis]:
+    """What the analyst claims of each step; ``asked`` collects the questions."""
+    found: dict[str, Analysis] = {}
+    for step in plan.steps:
+        manifest = evidence.catalogue[step.action]
+        question = analysing.question(manifest, step.arguments, evidence.site, scripts)
+        if question is not None:
+            asked.append(question)
+            found[step.id] = reader.ask(task, question)
+        scripts |= _written([(manifest.name, step.arguments)], evidence.site)
+    return found
 
 
 def word(verdict: Verdict) -> Word:
@@ -121,7 +168,7 @@ def _catalogue(calls: Iterable[tuple[Call, dict[str, Json]]], scope: Mapping[str
     return found
 
 
-def _evidence(item: Item, site: Site, catalogue: Mapping[str, Manifest]) -> Evidence:
+def _evidence(item: Item, site: Site, catalogue: Mapping[str, Manifest], *, unattended: bool) -> Evidence:
     goal = _visible(item.goal or item.context.user_goal or "no goal was told")[:16_384]
     task = Task(
         id="task", revision=0, principal="principal", goal=goal, values=tuple(_QUOTED.findall(goal))[:256],
@@ -141,6 +188,7 @@ def _evidence(item: Item, site: Site, catalogue: Mapping[str, Manifest]) -> Evid
         policy=_policy(site.root, site.home),
         received=_label(labels),
         spent=Budget(**dict.fromkeys(Budget.__struct_fields__, 0)),
+        unattended=unattended,
     )
 
 

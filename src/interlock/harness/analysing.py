@@ -336,7 +336,7 @@ def _sound(found: Analysis, question: Question) -> Analysis:
     named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
     if not named <= asked:
         raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")
-    code = any(content.language in SCORED for content in question.contents)
+    code = question.scored and any(content.language in SCORED for content in question.contents)
     if code and found.score is None and not any(one.code == MISSING for one in found.opaque):
         raise ReferenceEvaluationError("classifier.missing", "code without a score")
     return found

@@ -91,7 +91,7 @@ def yaml_table(file: str, text: str, key: str) -> list[Entry]:
 
 def _nodes(file: str, text: str, key: str) -> list[yaml.Node]:
     try:
-        root = _Loader(_bounded(file, text)).get_single_node()
+        root = BoundedLoader(_bounded(file, text)).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         _refuse(file, mark.line if mark else 0, error.problem or "not YAML")
@@ -104,15 +104,16 @@ def _nodes(file: str, text: str, key: str) -> list[yaml.Node]:
     return found
 
 
-class _Loader(yaml.SafeLoader):
+class BoundedLoader(yaml.SafeLoader):
     """Composes nodes, which know their lines, without anchors and only so deep."""
 
+    deepest = _YAML_DEPTH
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = cast("yaml.Event", self.peek_event())  # type: ignore[no-untyped-call]
         self.depth += 1
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or self.depth > _YAML_DEPTH:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or self.depth > self.deepest:
             problem = "an anchor, an alias or too deep a nesting"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=cast("yaml.Mark", event.start_mark))
         node = super().compose_node(parent, index)
