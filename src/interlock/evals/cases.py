@@ -85,7 +85,9 @@ def _nodes(path: Path) -> list[yaml.Node]:
     with path.open("rb") as stream:
         raw = stream.read(MAX_YAML + 1)
     if len(raw) > MAX_YAML:
-        raise ItemError("eval.size", f"{path.name}: more than {MAX_YAML} bytes of YAML", hint="split it, or use JSON Lines")
+        raise ItemError(
+            "eval.size", f"{path.name}: more than {MAX_YAML} bytes of YAML", hint="split it, or use JSON Lines"
+        )
     line, problem = 1, "not a list of cases"
     try:
         root = _Loader(raw.decode("utf-8")).get_single_node()

@@ -117,9 +117,7 @@ def rows(found: Sequence[Found]) -> list[Row]:
     return [_row(by, name, group, profile) for by, name, group in groups for profile in profiles]
 
 
-def _groups(
-    by: str, found: Sequence[Found], name: Callable[[Labelled], str]
-) -> list[tuple[str, str, Sequence[Found]]]:
+def _groups(by: str, found: Sequence[Found], name: Callable[[Labelled], str]) -> list[tuple[str, str, Sequence[Found]]]:
     """The groups by name; of very many, the largest and one of all others."""
     largest = {key for key, _ in Counter(name(one.told) for one in found).most_common(MAX_GROUPS)}
     held: dict[str, list[Found]] = {}
@@ -145,9 +143,7 @@ def _row(by: str, name: str, found: Sequence[Found], profile: Profile) -> Row:
 
 def _three(words: Counter[Word]) -> Three:
     of = words.total()
-    return Three(
-        blocked=share(words["DENY"], of), asked=share(words["CONFIRM"], of), allowed=share(words["ALLOW"], of)
-    )
+    return Three(blocked=share(words["DENY"], of), asked=share(words["CONFIRM"], of), allowed=share(words["ALLOW"], of))
 
 
 def decided(found: Sequence[Found]) -> list[Decided]:

@@ -84,7 +84,10 @@ def _quantile(ordered: Sequence[int], part: float) -> int:
 
 def _buckets(ordered: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Bounds in even steps of the logarithm, from below the fastest to the slowest."""
-    first, last = (math.floor(_STEPS * math.log10(max(1, ordered[0]))), math.ceil(_STEPS * math.log10(ordered[-1] or 1)))
+    first, last = (
+        math.floor(_STEPS * math.log10(max(1, ordered[0]))),
+        math.ceil(_STEPS * math.log10(ordered[-1] or 1)),
+    )
     below = 0
     for step in range(first, last + 1):
         bound = math.ceil(10 ** (step / _STEPS))

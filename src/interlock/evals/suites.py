@@ -22,6 +22,8 @@ from interlock.evals.labelled import Case, of_line
 
 MAX_ITEMS: Final = 200_000
 MAX_FILE: Final = 1 << 30
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was measured on, with the digest of its bytes."""
 

@@ -6,18 +6,21 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from interlock.surface.cli.console import console
-from interlock.surface.cli.layout import table
 from interlock.surface.cli.root import Noun
 
 if TYPE_CHECKING:
-    from interlock.evals.corpus import Row, Share
     from interlock.evals.deciding import Judge
+    from interlock.evals.profiles import Profile
+    from interlock.evals.report import Report
+
+PROFILES: Final[tuple[Profile, ...]] = ("none", "policy", "effects", "default", "maximum")
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Noun, name="eval")
@@ -45,14 +48,39 @@ def decide() -> None:
 
 
 @evaluate.command()
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def corpus(path: Path) -> None:
-    """Judge every item of a file of labelled items and report by source, with intervals of 95 percent."""
-    from interlock.evals.corpus import judged, report
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice([*PROFILES, "all"]),
+    help="With these layers alone; may be repeated. Default: default.",
+)  # fmt: skip
+@click.option("--without", multiple=True, metavar="NAME", help="Leave out items of this kind or with this tag.")
+@click.option(
+    "--html", "page_file", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the report as one page with plots.",
+)  # fmt: skip
+def corpus(
+    files: tuple[Path, ...], profiles: tuple[str, ...], without: tuple[str, ...], page_file: Path | None
+) -> None:
+    """Judge every item of a suite and report blocked, asked and allowed.
 
-    with _judge() as judge, path.open(encoding="utf-8") as lines:
-        rows = report(list(judged(judge, (line for line in lines if line.strip()))))
-    console().data({"rows": [msgspec.to_builtins(row) for row in rows]}, _table(rows))
+    A suite is JSON Lines (FILE.jsonl) or a list of cases in YAML (FILE.yaml);
+    docs/evaluation.md has both forms. A line that is no item ends it.
+
+    Profiles: none has no gate, policy asks no analyst, effects has no
+    classifier, default is what a workspace does, maximum denies all doubt.
+    """
+    from interlock.evals.report import measured
+
+    if page_file is not None and not page_file.absolute().parent.is_dir():
+        raise click.BadParameter("its folder is not there", param_hint="--html")
+    said = console()
+    chosen = [name for name in PROFILES if name in (profiles or ("default",)) or "all" in profiles]
+    report = measured(files, chosen, without, lambda count: said.progress(f"{count} items"))
+    if page_file is not None:
+        from interlock.surface.evaluation.page import page
+
+        page_file.write_text(page(report), encoding="utf-8")
+    said.data(msgspec.to_builtins(report), lambda: _text(report))
 
 
 @evaluate.command()
@@ -87,14 +115,7 @@ def _judge() -> Generator[Judge]:
         yield Judge(reader)
 
 
-def _table(rows: list[Row]) -> str:
-    heads = ("SOURCE", "ATTACKS BLOCKED", "BLOCKED OR ASKED", "HARMLESS DENIED", "ASKED WITHOUT NEED")
-    cells = [(row.name, *map(_share, (row.blocked, row.stopped, row.denied, row.asked))) for row in rows]
-    return table(heads, cells)
+def _text(report: Report) -> str:
+    from interlock.surface.evaluation.text import text
 
-
-def _share(found: Share) -> str:
-    if not found.of:
-        return "-"
-    percent = 100 * found.count / found.of
-    return f"{percent:.1f} % of {found.of} [{found.low / 10:.1f}, {found.high / 10:.1f}]"
+    return text(report)
