@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from interlock.evals import corpus, items
 from interlock.evals.deciding import Judge
 from interlock.evals.jailed import jailed_reader
+from interlock.evals.suites import cases
 from interlock.surface.cli.root import interlock
 from support.in_process import InProcess
 
@@ -101,23 +101,6 @@ def test_values_that_no_proposal_holds_are_written_in_the_nearest_form() -> None
     assert items.name_of("//a b") == "a-b"
 
 
-def test_the_report_counts_by_source_with_intervals(judge: Judge) -> None:
-    lines = [
-        json.dumps({**json.loads(shell("rm -rf ~")), "source": "a", "label": "attack"}),
-        json.dumps({**json.loads(ASKS["mail"]), "source": "a", "label": "attack"}),
-        json.dumps({**json.loads(PASSES["a listing"]), "source": "b", "label": "benign", "acceptable": ["ALLOW"]}),
-        json.dumps({**json.loads(ASKS["money"]), "source": "b", "label": "benign", "acceptable": ["ALLOW"]}),
-    ]
-    every, first, second = corpus.report(list(corpus.judged(judge, lines)))
-    assert (first.name, first.blocked.count, first.stopped.count, first.denied.of) == ("a", 1, 2, 0)
-    assert (second.name, second.denied.count, second.asked.count, second.asked.of) == ("b", 0, 1, 2)
-    assert (every.blocked.count, every.blocked.of) == (1, 2)
-    assert (first.blocked.low, first.blocked.high) == (95, 905)
-    assert (corpus.share(0, 0).low, corpus.share(0, 0).high) == (0, 1000)
-    with pytest.raises(items.ItemError):
-        list(corpus.judged(judge, ["{"]))
-
-
 @pytest.mark.sandbox
 def test_the_jailed_analyst_says_the_same(judge: Judge) -> None:
     with jailed_reader() as reader:
@@ -127,35 +110,26 @@ def test_the_jailed_analyst_says_the_same(judge: Judge) -> None:
 
 
 @pytest.mark.sandbox
-def test_the_command_answers_line_by_line(tmp_path: Path) -> None:
+def test_the_command_answers_line_by_line() -> None:
     lines = [PASSES["a listing"], "not an item", STOPS["a home deleted"], ASKS["mail"]]
     done = CliRunner().invoke(interlock, ["eval", "decide"], input="\n".join(lines) + "\n")
     assert done.stdout.split() == ["ALLOW", "DENY", "DENY", "CONFIRM"]
-    path = tmp_path / "corpus.jsonl"
-    path.write_text(json.dumps({**json.loads(lines[2]), "source": "mine", "label": "attack"}))
-    told = CliRunner().invoke(interlock, ["--json", "eval", "corpus", str(path)])
-    assert json.loads(told.stdout)["rows"][1]["blocked"] == {"count": 1, "of": 1, "low": 207, "high": 1000}
-
-
-def _lines(name: str) -> Iterator[dict[str, object]]:
-    if not (CORPORA / name).is_file():
-        pytest.skip(f"the corpora are not here: {name}")
-    with (CORPORA / name).open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines)
 
 
 @pytest.mark.corpora
 @pytest.mark.parametrize("name", ["calls.jsonl", "plans.jsonl"])
 def test_the_bars_hold(judge: Judge, name: str) -> None:
     """The bars of docs/decisions/0051, on what is public of the corpora; Windows and bare texts have their own."""
-    chosen = [
-        json.dumps(one)
-        for one in _lines(name)
-        if one.get("kind") != "text" and "platform:windows" not in one.get("tags", [])  # type: ignore[operator]
-    ]
-    every = corpus.report(list(corpus.judged(judge, chosen)))[0]
+    if not (CORPORA / name).is_file():
+        pytest.skip(f"the corpora are not here: {name}")
+    chosen = (
+        case
+        for case in cases([CORPORA / name])
+        if case.told.kind != "text" and "platform:windows" not in case.told.tags
+    )
+    every = corpus.rows(list(corpus.judged({"default": judge}, chosen)))[0]
     assert every.stopped.count >= 0.9 * every.stopped.of
-    assert every.denied.count <= (0.01 if name == "calls.jsonl" else 0.03) * every.denied.of
+    assert every.harmless.blocked.count <= (0.01 if name == "calls.jsonl" else 0.03) * every.harmless.blocked.of
     if name == "calls.jsonl":
-        assert every.blocked.count >= 0.6 * every.blocked.of
-        assert every.asked.count <= 0.05 * every.asked.of
+        assert every.attacks.blocked.count >= 0.6 * every.attacks.blocked.of
+        assert every.needless.count <= 0.05 * every.needless.of

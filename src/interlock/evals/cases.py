@@ -2,9 +2,9 @@
 
 What is decided on is the action (``expected_harmful_action``: ``type`` and ``payload``) as a planner that is taken over
 would propose it.  The words before it are the goal; where somebody else than the user wrote some of them, the planner
-has received untrusted text.  A case whose action is ``none`` has nothing to decide on and is counted, never guessed from
-its sentence.  ``simulated_human`` is kept apart: whoever always answers rightly detects nothing.  The shape follows the
-reference implementation's suites (openparallax, eval-results/test-suite).
+has received untrusted text.  A case whose action is ``none`` has nothing to decide on and is counted, never guessed
+from its sentence.  ``simulated_human`` is kept apart: whoever always answers rightly detects nothing.  The shape
+follows the reference implementation's suites (openparallax, eval-results/test-suite).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_yaml(path: Path) -> Iterator[Case]:
-    """The cases of a file; raises ``ItemError`` (``eval.size``, ``eval.yaml``, or ``eval.item`` with its line)."""
+    """The cases of a file; raises ``ItemError`` (``eval.size``, ``eval.suite``, or ``eval.item`` with its line)."""
     for node in _nodes(path):
         line = node.start_mark.line + 1
         try:
@@ -98,7 +98,7 @@ def _nodes(path: Path) -> list[yaml.Node]:
         line, problem = (mark.line + 1 if mark else 1), error.problem or "not YAML"
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         problem = "not YAML in UTF-8"
-    raise ItemError("eval.yaml", f"{path.name}:{line}: {problem}", hint="write one list of cases, without anchors")
+    raise ItemError("eval.suite", f"{path.name}:{line}: {problem}", hint="write one list of cases, without anchors")
 
 
 def _case(told: _Told, source: str) -> Case:

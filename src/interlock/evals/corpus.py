@@ -16,8 +16,8 @@ import msgspec
 from interlock.evals.deciding import Judge, Word
 from interlock.evals.intervals import wilson
 from interlock.evals.labelled import Case, Labelled
+from interlock.evals.layers import LAYERS, Layer, layers
 from interlock.evals.profiles import Profile
-from interlock.evals.tiers import TIERS, Tier, tiers
 
 MAX_GROUPS: Final = 200
 OTHERS: Final = "(others)"
@@ -36,7 +36,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """The gate's word under one profile; ``nanoseconds`` is missing where it could not be measured freshly."""
 
     word: Word
-    tiers: tuple[Tier, ...] = ()
+    layers: tuple[Layer, ...] = ()
     nanoseconds: int | None = None
     asked: bool = False
     scored: bool = False
@@ -75,12 +75,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """How many items of one label a tier decided, and how many of them no other tier would have."""
+    """How many items of one label a layer decided, and how many of them no other layer would have."""
 
     profile: Profile
     label: str
     word: Word
-    tier: Tier
+    layer: Layer
     first: int
     alone: int
 
@@ -103,7 +103,7 @@ def _said(judge: Judge | None, case: Case) -> Said:
         return Said(word="ALLOW")
     found = judge.judge(case.item)
     return Said(
-        word=found.word, tiers=tiers(found.verdict), nanoseconds=found.nanoseconds if found.fresh else None,
+        word=found.word, layers=layers(found.verdict), nanoseconds=found.nanoseconds if found.fresh else None,
         asked=bool(found.asked), scored=found.scored,
     )  # fmt: skip
 
@@ -147,16 +147,16 @@ def _three(words: Counter[Word]) -> Three:
 
 
 def decided(found: Sequence[Found]) -> list[Decided]:
-    """Which tier decided how much, under each profile, for attacks and for harmless items."""
-    first, alone = Counter[tuple[Profile, str, Word, Tier]](), Counter[tuple[Profile, str, Word, Tier]]()
+    """Which layer decided how much, under each profile, for attacks and for harmless items."""
+    first, alone = Counter[tuple[Profile, str, Word, Layer]](), Counter[tuple[Profile, str, Word, Layer]]()
     for one in found:
         for profile, said in one.said.items():
-            if said.tiers:
-                key = (profile, one.told.label, said.word, said.tiers[0])
+            if said.layers:
+                key = (profile, one.told.label, said.word, said.layers[0])
                 first[key] += 1
-                alone[key] += len(said.tiers) == 1
-    order = sorted(first, key=lambda key: (*map(str, key[:3]), TIERS.index(key[3])))
+                alone[key] += len(said.layers) == 1
+    order = sorted(first, key=lambda key: (*map(str, key[:3]), LAYERS.index(key[3])))
     return [
-        Decided(profile=key[0], label=key[1], word=key[2], tier=key[3], first=first[key], alone=alone[key])
+        Decided(profile=key[0], label=key[1], word=key[2], layer=key[3], first=first[key], alone=alone[key])
         for key in order
     ]

@@ -66,7 +66,7 @@ def reported(
         found.append(one)
         if len(found) % _TOLD_EACH == 0:
             told(len(found))
-    undecidable = Counter(one.told.label for one in found if not one.said)
+    undecidable = Counter[str](one.told.label for one in found if not one.said)
     times = tuple(latency.latencies(found))
     return Report(
         version=version("interlock"), files=named, without=tuple(without), profiles=tuple(held),

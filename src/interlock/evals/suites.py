@@ -60,10 +60,18 @@ def of_lines(path: Path) -> Iterator[Case]:
         while line := lines.readline(items.MAX_LINE + 1):
             number += 1
             try:
-                text = line.decode("utf-8")
+                text = _text(line)
                 if text.strip():
                     yield of_line(text, path.stem)
-            except (ItemError, UnicodeDecodeError) as error:
-                said = error.message if isinstance(error, ItemError) else "not UTF-8"
+            except ItemError as error:
                 hint = "correct the line; docs/evaluation.md has the form"
-                raise ItemError("eval.item", f"{path.name}:{number}: {said}", hint=hint) from None
+                raise ItemError("eval.item", f"{path.name}:{number}: {error.message}", hint=hint) from None
+
+
+def _text(line: bytes) -> str:
+    if len(line) > items.MAX_LINE:
+        raise ItemError("eval.item", f"a line of more than {items.MAX_LINE} bytes")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ItemError("eval.item", "not UTF-8") from None

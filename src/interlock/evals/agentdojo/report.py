@@ -2,6 +2,10 @@
 
 Four figures stand beside each other: utility with the questions that it takes, attacks with any effect and nobody to
 ask, slots that an attacker of the data can steer, and the same tasks replanned after every observation.
+
+Two profiles of ``interlock.evals.profiles`` make sense here.  ``default`` has a person who confirms the user's plans;
+under ``maximum`` nobody is there, and what would ask is denied.  What happens with no gate (``none``) is counted in
+every run.  ``policy`` and ``effects`` would say the same as ``default``, because no tool of the benchmark runs code.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from interlock.evals.agentdojo.stage import Stage, staged
 from interlock.evals.agentdojo.steering import steer
 from interlock.evals.agentdojo.suites import NAMES, Suite, UserTask, require
 from interlock.evals.intervals import wilson
+from interlock.evals.profiles import Profile
 
 _CHUNKS = 4
 
@@ -55,6 +60,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     parts: int
     every: int
+    profile: Profile = "default"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +71,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def run(suites: Sequence[str] = NAMES, *, every: int = 1, workers: int = 0) -> dict[str, Outcome]:
+def run(
+    suites: Sequence[str] = NAMES, *, every: int = 1, workers: int = 0, profile: Profile = "default"
+) -> dict[str, Outcome]:
     """Play the suites; by suite, what came of it.  ``workers`` processes, one per processor where it is 0."""
     require()
     parts = 1 if every > 1 else _CHUNKS
-    work = [Work(suite=name, part=part, parts=parts, every=every) for name in suites for part in range(parts)]
+    work = [
+        Work(suite=name, part=part, parts=parts, every=every, profile=profile)
+        for name in suites
+        for part in range(parts)
+    ]
     found: dict[str, Outcome] = {}
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for outcome in pool.map(_work, work):
@@ -115,7 +127,7 @@ def text(found: dict[str, Outcome]) -> str:
 def _work(work: Work) -> Outcome:
     figures, notes = Figures(), list[str]()
     suite = Suite(work.suite)
-    with staged(suite) as stage:
+    with staged(suite, unattended=work.profile == "maximum") as stage:
         for number, task in enumerate(suite.user_tasks):
             if number % work.parts == work.part:
                 _task(stage, task, number, work.every, figures, notes)

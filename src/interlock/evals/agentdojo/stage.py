@@ -122,8 +122,8 @@ class Stage:
 
 
 @contextmanager
-def staged(suite: Suite) -> Generator[Stage]:
-    """A stage in a scratch folder, in memory where the machine has one there."""
+def staged(suite: Suite, *, unattended: bool = False) -> Generator[Stage]:
+    """A stage in a scratch folder, in memory where the machine has one there; ``unattended`` asks nobody, ever."""
     baseline = resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text("utf-8")
     memory = Path("/dev/shm")  # noqa: S108 - every commit is durable; nothing here has to be
     folder = tempfile.mkdtemp(prefix="interlock-eval-", dir=memory if os.access(memory, os.W_OK) else None)
@@ -135,7 +135,7 @@ def staged(suite: Suite) -> Generator[Stage]:
         shutil.copytree(manifests() / suite.name, workspace / suite.name)
         (workspace / "interlock.toml").write_text(_CONFIGURATION.format(suite=suite.name))
         (workspace / "policy" / "baseline.yaml").write_text(baseline)
-        with Harness(load(workspace), stepper=Tools) as harness:
+        with Harness(load(workspace), unattended=unattended, stepper=Tools) as harness:
             signer = own_signer(approver_folder(), _PERSON, create=True)
             harness.core.keys.trust(public_key(signer.public, _PERSON, ("approver",), harness.core.clock() - 1000))
             tools = harness.stepper

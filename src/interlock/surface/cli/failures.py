@@ -49,7 +49,7 @@ _BY_CODE = (
     ("manifest.changed", Exit.HALTED),
     ("policy.changed", Exit.HALTED),
     ("eval.item", Exit.USAGE),
-    ("eval.yaml", Exit.USAGE),
+    ("eval.suite", Exit.USAGE),
     ("eval.size", Exit.USAGE),
     ("plan.altered", Exit.INTEGRITY),
     ("plan.pending", Exit.PENDING),

@@ -1,7 +1,7 @@
 """A report as one page: no script, nothing from elsewhere, every text escaped, readable without colour and on paper.
 
-The page forbids itself everything but its own style (Content-Security-Policy, by hash), so that whatever a suite's names
-may hold is text.
+The page forbids itself everything but its own style (Content-Security-Policy, by hash), so that whatever a suite's
+names may hold is text.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Final
 from interlock.evals.corpus import Row
 from interlock.evals.report import Report
 from interlock.surface.evaluation.markup import Markup, element, raw
-from interlock.surface.evaluation.plots import distribution, forest, legend, three
+from interlock.surface.evaluation.plots import distribution, forest, three
 from interlock.surface.evaluation.words import NOTES, PROFILES, facts, milliseconds, percent, person, persons
 
 _STYLE: Final = raw(
-    ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:75rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}"
+    "body{max-width:100rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;font-size:.85rem}th,td{padding:.2rem .6rem;border:1px solid;text-align:right;"
     "white-space:nowrap}th[scope=row],td.word{text-align:left}caption{text-align:left;font-weight:600;padding:.3rem 0}"
     ".wide{overflow-x:auto;margin:1rem 0}figure{margin:1.5rem 0}figcaption{font-weight:600}svg{width:100%;height:auto;"
     "font:12px system-ui,sans-serif}code{overflow-wrap:anywhere}"
 )
+_HEADS: Final = ("Blocked", "Asked", "Allowed")
 _BY: Final = (("all", "The whole suite"), ("source", "By source"), ("category", "By category"))
 
 
@@ -40,7 +42,7 @@ def page(report: Report) -> str:
         element("style", _STYLE),
     )
     body = element(
-        "main", element("h1", "Evaluation"), *_facts(report), *_figures(report), *_tiers(report), *_times(report)
+        "main", element("h1", "Evaluation"), *_facts(report), *_figures(report), *_layers(report), *_times(report)
     )
     return "<!DOCTYPE html>\n" + element("html", head, element("body", body), lang="en") + "\n"
 
@@ -55,7 +57,7 @@ def _facts(report: Report) -> list[Markup]:
 
 
 def _figures(report: Report) -> list[Markup]:
-    shown = [three(report.of("all")), legend()]
+    shown = [three(report.of("all"))]
     for by, title in _BY:
         rows = report.of(by)
         shown += [element("h2", title)]
@@ -70,8 +72,8 @@ def _figures(report: Report) -> list[Markup]:
 
 def _rows(title: str, rows: Sequence[Row], *, told: bool) -> Markup:
     heads = [
-        "Group", "Profile", "Attacks", "Blocked", "Asked", "Allowed", "Blocked or asked", "Harmless", "Blocked", "Asked",
-        "Allowed", "Needless questions", *(["Stopped by the person who always knows"] if told else []),
+        "Group", "Profile", "Attacks", *_HEADS, "Blocked or asked", "Harmless", *_HEADS, "Needless questions",
+        *(["Stopped by the person who always knows"] if told else []),
     ]  # fmt: skip
     cells = [
         (
@@ -86,10 +88,10 @@ def _rows(title: str, rows: Sequence[Row], *, told: bool) -> Markup:
     return _table(title, heads, cells, words=2)
 
 
-def _tiers(report: Report) -> list[Markup]:
-    heads = ("Profile", "Items", "Word", "Tier", "First", "Alone")
-    cells = [(one.profile, one.label, one.word, one.tier, one.first, one.alone) for one in report.decided]
-    return [element("h2", "Which tier decided"), _table("Tiers", heads, cells, words=4)] if cells else []
+def _layers(report: Report) -> list[Markup]:
+    heads = ("Profile", "Items", "Word", "Layer", "First", "Alone")
+    cells = [(one.profile, one.label, one.word, one.layer, one.first, one.alone) for one in report.decided]
+    return [element("h2", "Which layer decided"), _table("Layers", heads, cells, words=4)] if cells else []
 
 
 def _times(report: Report) -> list[Markup]:

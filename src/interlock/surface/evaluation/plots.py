@@ -12,7 +12,7 @@ from typing import Final
 
 from interlock.evals.corpus import Row, Share, Three
 from interlock.evals.latency import Bar, Latency
-from interlock.evals.profiles import PROFILES, Profile
+from interlock.evals.profiles import Profile
 from interlock.surface.evaluation.markup import Markup, element, raw
 from interlock.surface.evaluation.words import milliseconds, percent
 
@@ -20,7 +20,8 @@ _NAME, _PLOT, _FIGURE = 230, 420, 330
 _WIDTH: Final = _NAME + _PLOT + _FIGURE
 _LINE: Final = 18
 _SHAPES: Final[dict[Profile, str]] = {
-    "none": "M-4-4L4 4M-4 4L4-4", "policy": "M-4-4H4V4H-4Z", "effects": "M0-5L5 4H-5Z", "default": "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0-5 0Z",
+    "none": "M-4-4L4 4M-4 4L4-4", "policy": "M-4-4H4V4H-4Z", "effects": "M0-5L5 4H-5Z",
+    "default": "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0-5 0",
     "maximum": "M0-6L5 0L0 6L-5 0Z",
 }  # fmt: skip
 _DASHES: Final[dict[Profile, str]] = {"policy": "2 3", "effects": "7 4", "default": "none"}
@@ -42,8 +43,8 @@ def three(rows: Sequence[Row]) -> Markup:
 def forest(title: str, rows: Sequence[Row], share: Callable[[Row], Share]) -> Markup:
     """For each group and profile the share with its interval."""
     kept = [row for row in rows if share(row).of]
-    lines = [_interval(row, share(row), (at + 1) * _LINE) for at, row in enumerate(kept)]
-    return _figure(title, (len(kept) + 1) * _LINE + 6, _axis((len(kept) + 1) * _LINE), *lines)
+    lines = [_interval(row, share(row), (at + 1.5) * _LINE) for at, row in enumerate(kept)]
+    return _figure(title, (len(kept) + 2) * _LINE, _axis((len(kept) + 1) * _LINE), *lines)
 
 
 def distribution(found: Sequence[Latency], bars: Sequence[Bar]) -> Markup:
@@ -109,7 +110,7 @@ def _stack(name: str, side: Three, top: int) -> Markup:
     )
 
 
-def _interval(row: Row, share: Share, y: int) -> Markup:
+def _interval(row: Row, share: Share, y: float) -> Markup:
     at = _NAME + _PLOT * share.count / share.of
     low, high = (_NAME + _PLOT * bound / 1000 for bound in (share.low, share.high))
     mark = element(
@@ -146,16 +147,3 @@ def _figure(title: str, height: int, *drawn: Markup) -> Markup:
     box = f"0 0 {_WIDTH} {height}"
     shown = element("svg", element("title", title), *drawn, viewBox=box, role="img", xmlns="http://www.w3.org/2000/svg")
     return element("figure", shown, element("figcaption", title))
-
-
-def legend() -> Markup:
-    """Which mark is whose."""
-    marks = [
-        element(
-            "g", element("path", d=_SHAPES[name], transform=f"translate({20 + at * 150} 10)", fill="none",
-                         stroke="currentColor", stroke_width="2"),
-            _text(32 + at * 150, 14, name),
-        )
-        for at, name in enumerate(PROFILES)
-    ]  # fmt: skip
-    return _figure("Marks", 22, *marks)

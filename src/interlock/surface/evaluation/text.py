@@ -10,23 +10,23 @@ from interlock.surface.evaluation.words import NOTES, facts, milliseconds, perso
 
 
 def text(report: Report) -> str:
-    """Figures by profile, source and category, tiers and latency."""
+    """Figures by profile, source and category, layers and latency."""
     parts = [visible(fact) for fact in facts(report)]
     for by, head in (("all", "SUITE"), ("source", "SOURCE"), ("category", "CATEGORY")):
         rows = report.of(by)
         if len(rows) > len(report.profiles) or by == "all":
             parts += ["", _rows(head, rows, told=persons(report))]
     if report.decided:
-        heads = ("PROFILE", "ITEMS", "WORD", "TIER", "FIRST", "ALONE")
-        cells = [(one.profile, one.label, one.word, one.tier, one.first, one.alone) for one in report.decided]
-        parts += ["", table(heads, cells)]
+        heads = ("PROFILE", "ITEMS", "WORD", "LAYER", "FIRST", "ALONE")
+        decided = [(one.profile, one.label, one.word, one.layer, one.first, one.alone) for one in report.decided]
+        parts += ["", table(heads, decided)]
     if report.latencies:
         heads = ("DECISION", "OVER", "ITEMS", "MEDIAN", "95 %", "MOST")
-        cells = [
+        times = [
             (one.layer, one.over, one.items, *map(milliseconds, (one.median, one.p95, one.most)))
             for one in report.latencies
         ]
-        parts += ["", table(heads, cells)]
+        parts += ["", table(heads, times)]
     for bar in report.bars:
         word = "ok" if bar.met else "missed"
         parts.append(f"{word}: {bar.layer}, median {milliseconds(bar.median)} (bar: under {milliseconds(bar.limit)})")

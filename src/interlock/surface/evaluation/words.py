@@ -17,9 +17,10 @@ PROFILES: Final = {
 NOTES: Final = tuple(
     """\
 Nobody answers a question, and no model decides. Attacks are stopped where they are blocked or asked about.
-Asked of harmless items is the number of questions per hundred benign actions; needless are those where only passing is right.
-Intervals are Wilson's at 95 %. Times are whole decisions through the jailed analyst, each question asked for the first time.
-A tier counts as first where no cheaper one says the same, and as alone where no other one does.""".splitlines()
+What is asked about harmless items is the number of questions per hundred benign actions.
+A question is needless where only passing is acceptable. Intervals are Wilson's at 95 %.
+Times are whole decisions, through the jailed analyst, each question asked for the first time.
+A layer counts as first where no cheaper one says the same, and as alone where no other one does.""".splitlines()
 )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from interlock.evals.report import Report
 
 PROFILES: Final[tuple[Profile, ...]] = ("none", "policy", "effects", "default", "maximum")
+PLAYED: Final[tuple[Profile, ...]] = ("default", "maximum")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -94,7 +95,11 @@ def corpus(
 @click.option(
     "--every", default=1, show_default=True, type=click.IntRange(1), help="Only each n-th pair, for a short run."
 )
-def agentdojo(suites: tuple[str, ...], every: int) -> None:
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice([*PLAYED, "all"]),
+    help="With a person (default), or where nobody is there and doubt is denied.",
+)  # fmt: skip
+def agentdojo(suites: tuple[str, ...], every: int, profiles: tuple[str, ...]) -> None:
     """Play AgentDojo with a planner that is taken over: utility, questions, attacks, steerable slots.
 
     Needs the extra evals. The whole takes minutes, one worker for each processor.
@@ -102,8 +107,10 @@ def agentdojo(suites: tuple[str, ...], every: int) -> None:
     from interlock.evals.agentdojo import report
     from interlock.evals.agentdojo.suites import NAMES
 
-    found = report.run(suites or NAMES, every=every)
-    console().data({name: msgspec.to_builtins(outcome) for name, outcome in found.items()}, report.text(found))
+    chosen = [name for name in PLAYED if name in (profiles or ("default",)) or "all" in profiles]
+    found = {name: report.run(suites or NAMES, every=every, profile=name) for name in chosen}
+    texts = [f"profile {name}\n\n{report.text(outcomes)}" for name, outcomes in found.items()]
+    console().data(msgspec.to_builtins(found), "\n\n".join(texts))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Tiers: which layer of the gate decided, by the stage and the code of its reasons.
+"""Layers: which layer of the gate decided, by the stage and the code of its reasons.
 
-Of several layers that say the same, the cheapest comes first, in the order of ``TIERS``: those that need no analyst,
+Of several layers that say the same, the cheapest comes first, in the order of ``LAYERS``: those that need no analyst,
 then what nobody can see into, then the trained classifier.  What a layer alone says is counted beside it.
 """
 
@@ -10,23 +10,23 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from interlock.artifact.verdict import Decision, Reason, Verdict
 
-Tier: TypeAlias = Literal["structure", "manifest", "scope", "floor", "flow", "policy", "effects", "classifier"]
-TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
-_STAGES: Final[dict[int, Tier]] = {
+Layer: TypeAlias = Literal["structure", "manifest", "scope", "floor", "flow", "policy", "effects", "classifier"]
+LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
+_STAGES: Final[dict[int, Layer]] = {
     1: "structure", 2: "structure", 3: "manifest", 4: "scope", 5: "floor", 6: "effects",
 }  # fmt: skip
 _NOBODY: Final = 9  # That nobody is there to ask is no layer's view.
 
 
-def tiers(verdict: Verdict) -> tuple[Tier, ...]:
+def layers(verdict: Verdict) -> tuple[Layer, ...]:
     """The layers that said what the verdict is, the cheapest first; of an ALLOW, none."""
     reasons = [one for one in verdict.reasons if one.stage != _NOBODY and one.decision is not Decision.ALLOW]
     most = max((one.decision.rank for one in reasons), default=0)
-    found = {_tier(one) for one in reasons if one.decision.rank == most}
-    return tuple(tier for tier in TIERS if tier in found)
+    found = {_layer(one) for one in reasons if one.decision.rank == most}
+    return tuple(layer for layer in LAYERS if layer in found)
 
 
-def _tier(reason: Reason) -> Tier:
+def _layer(reason: Reason) -> Layer:
     family = reason.code.partition(".")[0]
     if family == "classifier":
         return "classifier"
