@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks import classifier, decision, imports, ledger, policy, proof, steps
+from benchmarks import classifier, decision, imports, layers, ledger, policy, proof, steps
 from benchmarks.measuring import Row, table
 
 RESULTS = Path(__file__).with_name("results.json")
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "imports": imports.run, "policy": policy.run, "decision": decision.run, "ledger": ledger.run, "steps": steps.run,
-    "proof": proof.run, "classifier": classifier.run,
+    "proof": proof.run, "classifier": classifier.run, "layers": layers.run,
 }  # fmt: skip
 
 
@@ -40,6 +40,9 @@ BARS = (
     Bar("import interlock.artifact.signing, the heaviest of interlock.artifact, in ms (under 80)",
         "import.interlock.artifact.signing", "value", most=80),
     Bar("the classifier's score of a command line, in us (under 5,000)", "classifier.line", "value", most=5000),
+    Bar("a decision with a command's effects, without the classifier, in us (under 1,000)", "layers.effects", "value",
+        most=1000),
+    Bar("the same with the classifier, in us (under 15,000)", "layers.classifier", "value", most=15000),
 )  # fmt: skip
 
 

@@ -76,7 +76,10 @@ class Judge:
     def judge(self, item: Item) -> Judged:
         """The decision on one item; whatever cannot be proposed is denied."""
         task, evidence, raw = self._task(), *self._proposed(item)
-        scripts = _written([(call.type, arguments(call)) for call in item.context.prior_actions], evidence.site)
+        scripts = dict[str, str]()
+        for call in item.context.prior_actions:
+            values = arguments(call)
+            scripts |= _written(shapes.manifest(call.type, values).effect, values, evidence.site)
         start = time.perf_counter_ns()
         examined = gate.examine(raw, _STAMP, evidence)
         verdict, questions = examined.verdict, list[Question]()
@@ -131,7 +134,7 @@ def _claims(
         if question is not None:
             asked.append(question)
             found[step.id] = reader.ask(task, question)
-        scripts |= _written([(manifest.name, step.arguments)], evidence.site)
+        scripts |= _written(manifest.effect, step.arguments, evidence.site)
     return found
 
 
@@ -225,16 +228,13 @@ def _policy(root: str, home: str) -> PolicySet:
     return compile_policies({}, {"baseline.yaml": text}, home=home, root=root)
 
 
-def _written(calls: Iterable[tuple[str, Mapping[str, Json]]], site: Site) -> dict[str, str]:
-    """The files that calls wrote, with their text."""
-    found: dict[str, str] = {}
-    for name, values in calls:
-        effect = shapes.manifest(name, dict(values)).effect
-        path = next((values[key] for key in ("path", "file_path", "filename", "file_name") if key in values), None)
-        content = values.get("content")
-        if effect is Effect.WRITE and isinstance(path, str) and isinstance(content, str):
-            found[analysing.canonical(path, site)] = content
-    return found
+def _written(effect: Effect, values: Mapping[str, Json], site: Site) -> dict[str, str]:
+    """The file that a call writes, with its text."""
+    path = next((values[key] for key in ("path", "file_path", "filename", "file_name") if key in values), None)
+    content = values.get("content")
+    if effect is not Effect.WRITE or not isinstance(path, str) or not isinstance(content, str):
+        return {}
+    return {analysing.canonical(path, site): content}
 
 
 def _visible(text: str) -> str:
