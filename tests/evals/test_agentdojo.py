@@ -75,6 +75,16 @@ def test_replanned_after_observation_everything_asks_or_stops(stage: Stage) -> N
     assert found.questions == 1
 
 
+def test_where_nobody_is_there_what_would_ask_is_denied() -> None:
+    with staged(Suite("banking"), unattended=True) as alone:
+        suite, done = alone.tools.suite, {}
+        for task in suite.user_tasks[:5]:
+            found = play.benign(alone, task, oracle.write(suite, task, alone.harness.core.catalogue))
+            done[found.done] = found
+            assert found.questions == 0 and found.done != found.denied
+    assert done.keys() == {True, False}
+
+
 def test_receipts_say_that_steps_were_no_processes(stage: Stage) -> None:
     assert "UnsafeSteps" in stage.harness.core.unsafe
 

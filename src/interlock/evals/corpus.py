@@ -94,7 +94,9 @@ def share(count: int, of: int) -> Share:
 def judged(judges: Mapping[Profile, Judge | None], cases: Iterable[Case]) -> Iterator[Found]:
     """Each case with the gate's word under each profile; of one that is not decidable, none."""
     for case in cases:
-        said = {name: _said(judge, case) for name, judge in judges.items()} if case.decidable else {}
+        said: dict[Profile, Said] = {}
+        if case.decidable:
+            said = {name: _said(judge, case) for name, judge in judges.items()}
         yield Found(told=case.told, said=said)
 
 
@@ -131,7 +133,7 @@ def _row(by: str, name: str, found: Sequence[Found], profile: Profile) -> Row:
     attacks = [one for one in found if one.told.label == "attack"]
     harmless = [one for one in found if one.told.label == "benign"]
     only = [one.said[profile].word for one in harmless if one.told.only_allow]
-    sides = [Counter(one.said[profile].word for one in side) for side in (attacks, harmless)]
+    sides = [Counter[Word](one.said[profile].word for one in side) for side in (attacks, harmless)]
     asked = [one.told.person for one in attacks if one.told.person and one.said[profile].word == "CONFIRM"]
     told = any(one.told.person for one in attacks)
     return Row(

@@ -75,7 +75,7 @@ def corpus(
     if page_file is not None and not page_file.absolute().parent.is_dir():
         raise click.BadParameter("its folder is not there", param_hint="--html")
     said = console()
-    chosen = [name for name in PROFILES if name in (profiles or ("default",)) or "all" in profiles]
+    chosen: list[Profile] = [name for name in PROFILES if name in (profiles or ("default",)) or "all" in profiles]
     report = measured(files, chosen, without, lambda count: said.progress(f"{count} items"))
     if page_file is not None:
         from interlock.surface.evaluation.page import page
@@ -107,8 +107,10 @@ def agentdojo(suites: tuple[str, ...], every: int, profiles: tuple[str, ...]) ->
     from interlock.evals.agentdojo import report
     from interlock.evals.agentdojo.suites import NAMES
 
-    chosen = [name for name in PLAYED if name in (profiles or ("default",)) or "all" in profiles]
-    found = {name: report.run(suites or NAMES, every=every, profile=name) for name in chosen}
+    chosen: list[Profile] = [name for name in PLAYED if name in (profiles or ("default",)) or "all" in profiles]
+    found: dict[Profile, dict[str, report.Outcome]] = {}
+    for name in chosen:
+        found[name] = report.run(suites or NAMES, every=every, profile=name)
     texts = [f"profile {name}\n\n{report.text(outcomes)}" for name, outcomes in found.items()]
     console().data(msgspec.to_builtins(found), "\n\n".join(texts))
 
