@@ -134,7 +134,7 @@ def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ItemError, match=r"eval\.size"):
         read(tmp_path, "a.jsonl", f"{json.dumps(LINE)}\n" * 3)
     with pytest.raises(ItemError, match=r"eval\.size"):
-        read(tmp_path, "a.yaml", "#" * (4 << 20) + "\n- x")
+        read(tmp_path, "a.yaml", "#" * (1 << 20) + "\n- x")
     path = tmp_path / "b.jsonl"
     path.write_text("x")
     assert [(one.name, len(one.sha256)) for one in files([path])] == [("b.jsonl", 64)]

@@ -21,7 +21,7 @@ from interlock.decide.policy.source import BoundedLoader
 from interlock.evals.items import Call, Context, Item, ItemError
 from interlock.evals.labelled import Case, Labelled, settled
 
-MAX_YAML: Final = 4 << 20
+MAX_YAML: Final = 1 << 20
 _DEEPEST: Final = 16
 _TAG: Final = "tag:yaml.org,2002:"
 _OWN: Final = frozenset({"user", "assistant", "system"})
