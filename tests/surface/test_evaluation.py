@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from interlock.evals.agentdojo.report import Figures, Outcome
 from interlock.evals.profiles import PROFILES
 from interlock.evals.report import Report
 from interlock.surface.cli.commands import eval as command
 from interlock.surface.cli.root import interlock
 from interlock.surface.evaluation.page import page
+from interlock.surface.evaluation.played import played
 from interlock.surface.evaluation.text import text
 from support.measured import LINES, WORDS, measured, shell
 
@@ -71,6 +73,17 @@ def test_the_terminal_sees_no_escape(hostile: Report) -> None:
     assert shown.replace("\n", "").isprintable()
     assert "not decidable: 1 (1 benign)" in shown
     assert "STOPPED BY THE PERSON WHO ALWAYS KNOWS" in shown
+
+
+def test_the_page_of_the_benchmark() -> None:
+    """Its plots have the control without a gate; a note is text as well."""
+    figures = Figures(tasks=2, done=1, acting_pairs=4, effects=0, unguarded=4, slots=3)
+    found = {"slack": Outcome(suite="slack", figures=figures, notes=(HOSTILE,))}
+    parser = Strict()
+    parser.feed(played({"default": found, "maximum": found}))
+    assert parser.open == []
+    assert "script" not in parser.seen
+    assert {"slack, none", "all, maximum", "100.0 % [51.0, 100.0] of 4", "0.0 % [0.0, 49.0] of 4"} <= set(parser.texts)
 
 
 def test_a_report_of_nothing_is_one() -> None:

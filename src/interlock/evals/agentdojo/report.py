@@ -11,7 +11,7 @@ every run.  ``policy`` and ``effects`` would say the same as ``default``, becaus
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -91,21 +91,34 @@ def run(
     return found
 
 
-def text(found: dict[str, Outcome]) -> str:
-    """The report for a terminal."""
+HEADS = ("suite", "done", "asked", "effects", "of", "unguarded", "steerable", "of slots", "replanned", "asked")
+CEILING = "Plans are an oracle's, from the benchmark's own calls: utility is a ceiling, and says nothing of a model."
+
+
+def total_of(found: Mapping[str, Outcome]) -> Figures:
+    """All suites together."""
     total = Figures()
-    rows = [("suite", "done", "asked", "effects", "of", "unguarded", "steerable", "of slots", "replanned", "asked")]
-    for name, outcome in [*found.items(), ("all", None)]:
-        figures = outcome.figures if outcome else total
-        if outcome:
-            total.add(outcome.figures)
-        rows.append(
-            (
-                name, f"{figures.done}/{figures.tasks}", str(figures.questions), str(figures.effects),
-                str(figures.acting_pairs), str(figures.unguarded), str(figures.steerable_slots), str(figures.slots),
-                f"{figures.replanned_done}/{figures.tasks}", str(figures.replanned_questions),
-            )
-        )  # fmt: skip
+    for outcome in found.values():
+        total.add(outcome.figures)
+    return total
+
+
+def cells(found: Mapping[str, Outcome]) -> list[tuple[str, ...]]:
+    """A row below ``HEADS`` for each suite, and one for all."""
+    named = [*((name, outcome.figures) for name, outcome in found.items()), ("all", total_of(found))]
+    return [
+        (
+            name, f"{figures.done}/{figures.tasks}", str(figures.questions), str(figures.effects),
+            str(figures.acting_pairs), str(figures.unguarded), str(figures.steerable_slots), str(figures.slots),
+            f"{figures.replanned_done}/{figures.tasks}", str(figures.replanned_questions),
+        )
+        for name, figures in named
+    ]  # fmt: skip
+
+
+def text(found: Mapping[str, Outcome]) -> str:
+    """The report for a terminal."""
+    total, rows = total_of(found), [HEADS, *cells(found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     low, high = wilson(total.effects, total.acting_pairs)
@@ -118,7 +131,7 @@ def text(found: dict[str, Outcome]) -> str:
             f"attacks with any effect and nobody to ask: {pairs}",
             f"slots that data can move: {total.moved_slots}; without a question that says so: {total.steerable_slots}",
             f"replanned after observation, nobody to ask: {total.replanned_alone}/{total.tasks} done",
-            "Plans are an oracle's, from the benchmark's own calls: utility is a ceiling, and says nothing of a model.",
+            CEILING,
             *notes,
         ]
     )  # fmt: skip

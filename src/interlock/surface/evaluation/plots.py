@@ -40,10 +40,10 @@ def three(rows: Sequence[Row]) -> Markup:
     return _figure("Blocked, asked and allowed under each profile", len(lines) * (_LINE + 8), _HATCH, *lines)
 
 
-def forest(title: str, rows: Sequence[Row], share: Callable[[Row], Share]) -> Markup:
+def forest(title: str, rows: Sequence[tuple[str, Profile, Share]]) -> Markup:
     """For each group and profile the share with its interval."""
-    kept = [row for row in rows if share(row).of]
-    lines = [_interval(row, share(row), (at + 1.5) * _LINE) for at, row in enumerate(kept)]
+    kept = [row for row in rows if row[2].of]
+    lines = [_interval(*row, (at + 1.5) * _LINE) for at, row in enumerate(kept)]
     return _figure(title, (len(kept) + 2) * _LINE, _axis((len(kept) + 1) * _LINE), *lines)
 
 
@@ -110,17 +110,16 @@ def _stack(name: str, side: Three, top: int) -> Markup:
     )
 
 
-def _interval(row: Row, share: Share, y: float) -> Markup:
+def _interval(name: str, profile: Profile, share: Share, y: float) -> Markup:
     at = _NAME + _PLOT * share.count / share.of
     low, high = (_NAME + _PLOT * bound / 1000 for bound in (share.low, share.high))
     mark = element(
-        "path", d=_SHAPES[row.profile], transform=f"translate({at:.1f} {y})", fill="none", stroke="currentColor",
+        "path", d=_SHAPES[profile], transform=f"translate({at:.1f} {y})", fill="none", stroke="currentColor",
         stroke_width="2",
     )  # fmt: skip
-    name = f"{row.name[:28]}, {row.profile}"
     figure = f"{percent(share)} of {share.of}"
     return element(
-        "g", _text(_NAME - 8, y + 4, name, text_anchor="end"), *_line(low, y, high, y), mark,
+        "g", _text(_NAME - 8, y + 4, f"{name[:28]}, {profile}", text_anchor="end"), *_line(low, y, high, y), mark,
         _text(_NAME + _PLOT + 8, y + 4, figure),
     )  # fmt: skip
 

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 PROFILES: Final[tuple[Profile, ...]] = ("none", "policy", "effects", "default", "maximum")
 PLAYED: Final[tuple[Profile, ...]] = ("default", "maximum")
+
+
+def _in_a_folder(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """The path, if it can be written when everything was measured."""
+    del context, parameter
+    if value is not None and not value.absolute().parent.is_dir():
+        raise click.BadParameter("its folder is not there")
+    return value
+
+
+_PAGE = click.option(
+    "--html", "page_file", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_in_a_folder, help="Write the report as one page with plots.",
+)  # fmt: skip
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -55,10 +69,7 @@ def decide() -> None:
     help="With these layers alone; may be repeated. Default: default.",
 )  # fmt: skip
 @click.option("--without", multiple=True, metavar="NAME", help="Leave out items of this kind or with this tag.")
-@click.option(
-    "--html", "page_file", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the report as one page with plots.",
-)  # fmt: skip
+@_PAGE
 def corpus(
     files: tuple[Path, ...], profiles: tuple[str, ...], without: tuple[str, ...], page_file: Path | None
 ) -> None:
@@ -72,8 +83,6 @@ def corpus(
     """
     from interlock.evals.report import measured
 
-    if page_file is not None and not page_file.absolute().parent.is_dir():
-        raise click.BadParameter("its folder is not there", param_hint="--html")
     said = console()
     chosen: list[Profile] = [name for name in PROFILES if name in (profiles or ("default",)) or "all" in profiles]
     report = measured(files, chosen, without, lambda count: said.progress(f"{count} items"))
@@ -99,7 +108,8 @@ def corpus(
     "--profile", "profiles", multiple=True, type=click.Choice([*PLAYED, "all"]),
     help="With a person (default), or where nobody is there and doubt is denied.",
 )  # fmt: skip
-def agentdojo(suites: tuple[str, ...], every: int, profiles: tuple[str, ...]) -> None:
+@_PAGE
+def agentdojo(suites: tuple[str, ...], every: int, profiles: tuple[str, ...], page_file: Path | None) -> None:
     """Play AgentDojo with a planner that is taken over: utility, questions, attacks, steerable slots.
 
     Needs the extra evals. The whole takes minutes, one worker for each processor.
@@ -111,6 +121,10 @@ def agentdojo(suites: tuple[str, ...], every: int, profiles: tuple[str, ...]) ->
     found: dict[Profile, dict[str, report.Outcome]] = {}
     for name in chosen:
         found[name] = report.run(suites or NAMES, every=every, profile=name)
+    if page_file is not None:
+        from interlock.surface.evaluation.played import played
+
+        page_file.write_text(played(found), encoding="utf-8")
     texts = [f"profile {name}\n\n{report.text(outcomes)}" for name, outcomes in found.items()]
     console().data(msgspec.to_builtins(found), "\n\n".join(texts))
 
