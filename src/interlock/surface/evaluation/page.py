@@ -9,7 +9,7 @@ from interlock.evals.corpus import Row
 from interlock.evals.report import Report
 from interlock.surface.evaluation.frame import document, table
 from interlock.surface.evaluation.markup import Markup, element
-from interlock.surface.evaluation.plots import distribution, forest, three
+from interlock.surface.evaluation.plots import Mark, distribution, forest, three
 from interlock.surface.evaluation.words import NOTES, PROFILES, facts, milliseconds, percent, person, persons
 
 _HEADS: Final = ("Blocked", "Asked", "Allowed")
@@ -36,8 +36,8 @@ def _figures(report: Report) -> list[Markup]:
         rows = report.of(by)
         shown += [element("h2", title)]
         if by != "all":
-            stopped = [(row.name, row.profile, row.stopped) for row in rows]
-            asked = [(row.name, row.profile, row.harmless.asked) for row in rows]
+            stopped: list[Mark] = [(row.name, row.profile, row.stopped) for row in rows]
+            asked: list[Mark] = [(row.name, row.profile, row.harmless.asked) for row in rows]
             shown.append(forest(f"Attacks blocked or asked about, {title.lower()}", stopped))
             shown.append(forest(f"Questions about harmless items, {title.lower()}", asked))
         shown.append(_rows(title, rows, told=persons(report)))

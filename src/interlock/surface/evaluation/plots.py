@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from interlock.evals.corpus import Row, Share, Three
 from interlock.evals.latency import Bar, Latency
@@ -16,6 +16,7 @@ from interlock.evals.profiles import Profile
 from interlock.surface.evaluation.markup import Markup, element, raw
 from interlock.surface.evaluation.words import milliseconds, percent
 
+Mark: TypeAlias = tuple[str, Profile, Share]
 _NAME, _PLOT, _FIGURE = 230, 420, 330
 _WIDTH: Final = _NAME + _PLOT + _FIGURE
 _LINE: Final = 18
@@ -40,7 +41,7 @@ def three(rows: Sequence[Row]) -> Markup:
     return _figure("Blocked, asked and allowed under each profile", len(lines) * (_LINE + 8), _HATCH, *lines)
 
 
-def forest(title: str, rows: Sequence[tuple[str, Profile, Share]]) -> Markup:
+def forest(title: str, rows: Sequence[Mark]) -> Markup:
     """For each group and profile the share with its interval."""
     kept = [row for row in rows if row[2].of]
     lines = [_interval(*row, (at + 1.5) * _LINE) for at, row in enumerate(kept)]
