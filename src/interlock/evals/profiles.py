@@ -1,14 +1,11 @@
 """Profiles: the same gate with fewer or stricter layers, so that the price of each is seen.
 
-====== =================================================================================================
-none   no gate at all: what happens without one
-policy structure, manifests, scope, floor, flow and rules; the analyst is not asked, so what runs code is asked about
-effects the same with what the analyst says that code would do, without the classifier
-default what a workspace does that ``interlock init`` has made
-maximum the same where doubt is a denial: what would ask, and what nobody can see into, is denied
-====== =================================================================================================
+``none`` is no gate at all.  ``policy`` is structure, manifests, scope, floor, flow and rules; the analyst is not asked,
+so that what runs code is asked about.  ``effects`` adds what the analyst says that code would do, ``default`` the
+classifier: what a workspace does that ``interlock init`` has made.  Under ``maximum`` nobody is there, so that what
+would ask, and what nobody can see into, is denied.
 
-A profile changes who is asked and whether somebody is there to confirm, never the gate.
+A profile changes what evidence there is and whether somebody can confirm, never the gate (decision 0068).
 """
 
 from __future__ import annotations
