@@ -92,6 +92,7 @@ def test_a_report_of_nothing_is_one() -> None:
     assert "<h1>" in page(empty)
 
 
+@pytest.mark.slow
 def test_a_browser_takes_the_page(hostile: Report, tmp_path: Path) -> None:
     """The elements are there as they were written, and the browser refuses nothing that the page needs."""
     names = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
