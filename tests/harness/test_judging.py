@@ -23,6 +23,7 @@ from interlock.artifact.task import Task
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide.life import Status
 from interlock.harness.proposals import Decided, Proposals
+from interlock.harness.replaying import replay
 from interlock.harness.store import Store
 from support.local_model import MODEL, local_model
 
@@ -210,6 +211,22 @@ def test_a_plan_that_waited_is_judged_again_only_where_it_was_not(
         assert world.harness.execute(decided.digest or "") is Status.DONE
     assert free_when_asked == [True]
     assert core.opinions.distances(task.id) == [provider.distance]
+
+
+def test_replaying_decides_with_the_opinions_that_were_given(provider: JudgeProvider, make_world: MakeWorld) -> None:
+    world = make_world()
+    before = proposed(world, world.task(), write("s1", "a.txt", "x"))
+    toml = world.files / "interlock.toml"
+    toml.write_text(toml.read_text() + provider.section())
+    world.reopen()
+    for word in ("fits", "contrary"):
+        provider.plan = word
+        proposed(world, world.task(word), write("s1", "a.txt", "x"))
+    core = world.harness.core
+    found = replay(core, core.policy, 0).plans
+    assert [one.new.decision for one in found] == [Decision.ALLOW, Decision.ALLOW, Decision.STEP_UP]
+    assert [(one.flips, one.differs) for one in found] == [(False, ())] * 3
+    assert found[0].plan == before.digest
 
 
 def test_a_real_model_that_nobody_scripted_ends_as_a_word_or_a_fault(make_world: MakeWorld) -> None:
