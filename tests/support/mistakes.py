@@ -28,3 +28,11 @@ RULES = [
     ('@id("x") forbid (principal, action, resource) when { !context.privileged && context.roles.contains("lead") && context.scope.contains("tenant=t1") };', "unknown-strict"),
     ('@id("x") @with("aside") forbid (principal, action, resource) when { !context.external && principal == Principal::"ann" };', "unknown-strict"),
 ]  # fmt: skip
+
+# Conditions that are right, and that no proof can speak of.
+OUTSIDE = [
+        "context.cost + 1 > 2", "context.cost > context.approvals", "context.roles.isEmpty()", 'context.roles == ["a"]', "principal is Principal",
+        "context.port > 80", "context.action == context.group", 'context.destinations.contains("İ")', "[context.action].contains(context.group)",
+        "context.roles.contains(context.action)", "context.open == context.broad", "(if context.open then 1 else 2) == 1",
+        "context.scope.containsAny(context.roles)", '(if context.open then context.action else "a") like "b"', "context.version * 2 == 4",
+    ]  # fmt: skip

@@ -147,7 +147,11 @@ def situations(draw: st.DrawFn) -> Situation:
         approvals=draw(st.integers(0, 3)), unattended=draw(flag), signals=tuple(draw(st.lists(st.sampled_from(SIGNALS), max_size=2, unique=True))), formed=tuple(draw(st.lists(st.sampled_from(FORMS), max_size=2, unique=True))),
     )  # fmt: skip
     if draw(flag):  # Close to quiet, so that one cause seldom hides another.
-        quiet = asking(kind=request.kind, resource=request.resource, effect=request.effect, access=request.access)
+        reads = request.effect is Effect.READ
+        access, way_back = (Effect.READ, "pure") if reads else (request.access, "irreversible")  # No contradiction.
+        quiet = asking(
+            kind=kind, resource=request.resource, effect=request.effect, access=access, reversibility=way_back
+        )
         kept = draw(st.lists(st.sampled_from(request.__struct_fields__), max_size=4))
         request = msgspec.structs.replace(quiet, **{name: getattr(request, name) for name in kept})
     request = msgspec.structs.replace(request, access=request.effect) if kind == "none" else request

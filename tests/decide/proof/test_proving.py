@@ -133,15 +133,7 @@ def test_an_invariant_that_is_not_understood_shouts_with_its_line(text: str, lin
     assert (error.value.file, error.value.line) == ("i.yaml", line)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "context.cost + 1 > 2", "context.cost > context.approvals", "context.roles.isEmpty()", 'context.roles == ["a"]', "principal is Principal",
-        "context.port > 80", "context.action == context.group", 'context.destinations.contains("İ")', "[context.action].contains(context.group)",
-        "context.roles.contains(context.action)", "context.open == context.broad", "(if context.open then 1 else 2) == 1",
-        "context.scope.containsAny(context.roles)", '(if context.open then context.action else "a") like "b"', "context.version * 2 == 4",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("condition", mistakes.OUTSIDE)
 def test_what_is_outside_the_subset_is_refused_at_its_place(condition: str) -> None:
     rule = f'\n@id("x") forbid (principal, action, resource) when {{ {condition} }};'
     with pytest.raises(PolicyFileError, match=r"policy\.untranslated: c\.cedar:2") as error:
