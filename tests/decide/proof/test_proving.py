@@ -268,8 +268,15 @@ def test_a_set_that_is_one_value_is_read_like_a_list() -> None:
         {"contains": {"left": {"Value": ["x"]}, "right": ACTION}}
     )
     assert made == translate.Matches("action", languages.exactly("x"))
-    has = {"has": {"left": {"Var": "context"}, "attr": "host"}}
-    assert translate._Translation(translate.Places("/h", "/r")).formula(has) is True
+    translation = translate._Translation(translate.Places("/h", "/r"))
+    assert translation.formula({"has": {"left": {"Var": "context"}, "attr": "host"}}) is True
+    opened = {".": {"left": {"Var": "context"}, "attr": "open"}}
+    for value, found in ((True, Flag("open")), (False, negate(Flag("open")))):
+        made = translation.formula({"==": {"left": opened, "right": {"Value": value}}})
+        assert repr(made) == repr(found)
+    reading = {"Value": {"__entity": {"type": "Action", "id": "read"}}}
+    made = translation.formula({"in": {"left": {"Var": "action"}, "right": {"Set": [reading]}}})
+    assert made == translate.OneOf("effect", frozenset({"read"}))
 
 
 def test_what_cannot_be_made_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
