@@ -34,7 +34,7 @@ def modelled(make_world: Callable[..., World], url: str, extra: str = "") -> Wor
     (world.files / "notes").mkdir()
     (world.files / "notes" / "interlock.json").write_text(json.dumps({"actions": [READ_FILE]}))
     toml = world.files / "interlock.toml"
-    groups = 'groups = ["files", "http", "shell", "git", "tests"]'
+    groups = 'groups = ["files", "http", "shell", "git", "tests", "model", "flow"]'
     toml.write_text(toml.read_text().replace(groups, 'groups = ["notes"]\npackages = ["notes"]'))
     world.reopen().core.vault.put("model-key", b"of-no-use-elsewhere")
     (world.files / "notes.txt").write_text("the notes say hello")

@@ -9,6 +9,7 @@ What the adapter does, so that nobody takes its work for the model's: it finds t
 in the chat's messages, hands them to the model as a query and tools, and writes the calls that the model chose
 as the JSON that the request's schema asks for.  Which actions, which arguments and their values are the
 model's.  After a judgement it answers in the words of the model's reasoning, because the model cannot chat.
+Asked to extract, it hands over the quoted text as the query and the wanted fields as the one tool there is.
 
     with local_model() as url:        # http://127.0.0.1:PORT/v1
         ...
@@ -30,6 +31,8 @@ os.environ["NEEDLE_TELEMETRY"] = "0"
 
 MODEL = "needle-3"
 _GOAL = re.compile(r"The person's goal:\n(.*?)(?:\nValues the person gave:|\Z)", re.DOTALL)
+_QUOTED = re.compile(r"^(text-[0-9a-f]{32})\n(.*)\n\1\Z", re.DOTALL | re.MULTILINE)
+_QUESTION = re.compile(r"\AThe question:\n(.*?)\n\nThe JSON Schema", re.DOTALL)
 _TYPES = {"string": "string", "integer": "integer", "boolean": "boolean", "list": "array", "object": "object"}
 _one_at_a_time = threading.Lock()
 
@@ -37,6 +40,9 @@ _one_at_a_time = threading.Lock()
 def complete(messages: list[dict[str, str]], schema: dict[str, Any] | None) -> str:
     """The text of one chat completion: a move where a schema is asked for, words otherwise."""
     text = "\n".join(message["content"] for message in messages if message["role"] != "system")
+    quoted, question = _QUOTED.search(text), _QUESTION.search(text)
+    if quoted and question and schema is not None:
+        return json.dumps(_extracted(quoted.group(2), question.group(1), schema["json_schema"]["schema"]))
     goal = _GOAL.search(text)
     query = goal.group(1) if goal else messages[-1]["content"]
     actions = listed_actions(text)
@@ -84,6 +90,12 @@ def _tool(action: dict[str, Any]) -> dict[str, Any]:
         "description": action.get("sentence", action["action"]),
         "parameters": {"type": "object", "properties": properties, "required": required},
     }
+
+
+def _extracted(text: str, question: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    tool = {"name": "record", "description": question, "parameters": wanted}
+    calls = _ask_model(text, [tool])["function_calls"]
+    return calls[0]["arguments"] if calls else {}
 
 
 def _step(index: int, call: dict[str, Any], actions: dict[str, dict[str, Any]]) -> dict[str, Any]:

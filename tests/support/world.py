@@ -29,7 +29,7 @@ id = "{id}"
 [principal]
 name = "alice"
 [actions]
-groups = ["files", "http", "shell", "git", "tests"]
+groups = ["files", "http", "shell", "git", "tests", "model", "flow"]
 """
 
 

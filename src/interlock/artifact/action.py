@@ -61,10 +61,11 @@ class Role(enum.StrEnum):
 class Argument(Value, frozen=True, kw_only=True):
     """The schema of one argument; ``max_length`` counts characters of a string or items of a list.
 
+    A ``scalar`` is a string, an integer or a boolean.
     ``language`` is what the analyst reads it in, where its role does not say so; ``dialect`` names one of SQL's.
     """
 
-    type: Literal["string", "integer", "boolean", "list", "object"]
+    type: Literal["string", "integer", "boolean", "scalar", "list", "object"]
     role: Role = Role.CONTENT
     description: Text = ""
     required: bool = True
@@ -129,9 +130,12 @@ class Endpoint(Value, frozen=True, kw_only=True):
 
 
 class Driver(Value, frozen=True, kw_only=True):
-    """How a step carries it out; drivers are not actions and are never named by a planner."""
+    """How a step carries it out; drivers are not actions and are never named by a planner.
 
-    name: Literal["files", "shell", "http", "python"]
+    ``model`` and ``flow`` are the harness's own and start no process; packages may not name them.
+    """
+
+    name: Literal["files", "shell", "http", "python", "model", "flow"]
     operation: Identifier
     package: str = ""
     programs: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()

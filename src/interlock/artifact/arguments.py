@@ -71,6 +71,8 @@ def _has_type(schema: Argument, value: Json) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "boolean":
             return isinstance(value, bool)
+        case "scalar":
+            return isinstance(value, str | int)
         case "list":
             kind = str if schema.items == "string" else int
             return isinstance(value, list) and all(type(item) is kind for item in value)

@@ -44,6 +44,7 @@ from interlock.decide.checks import (
     policy_requests,
 )
 from interlock.decide.evidence import Evidence
+from interlock.decide.extraction import check_extraction
 from interlock.decide.flow import View, actual_view, check_flow, static_view
 from interlock.decide.judgement import check_judgement, inquiry, known_late
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
@@ -283,7 +284,7 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
 
 
 def _ask_step(view: View, before: Label, evidence: Evidence) -> AskedStep:
-    found = [*check_arguments(view), *check_scope(view, evidence), *check_floor(view, evidence)]
+    found = [*check_arguments(view), *check_extraction(view), *check_scope(view, evidence), *check_floor(view, evidence)]
     # (6) What nobody can see into is raised.
     found += check_sight(view)
     # (7) The classifier, flow, then policy: one request per part of the effects, and every answer counts.

@@ -7,18 +7,23 @@ Two manifests of one ``name@version`` are an error, whatever their order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
+
+import msgspec
 
 from interlock.artifact import codec
 from interlock.artifact.action import Effect, Manifest, Reversibility, Role
 from interlock.artifact.codec import Value
 from interlock.artifact.errors import CodecError, ConfigurationError
 from interlock.decide.contradictions import contradictions
+from interlock.decide.extraction import extracts
 from interlock.decide.modify import unfit
 from interlock.harness.workspace import Workspace
 
 PACKAGE_FILE = "interlock.json"
+_OWN_DRIVERS = frozenset({"model", "flow"})
 
 
 class ActionFile(Value, frozen=True, kw_only=True):
@@ -30,13 +35,23 @@ class ActionFile(Value, frozen=True, kw_only=True):
 def load(workspace: Workspace) -> Mapping[str, Manifest]:
     """All manifests of the workspace by ``name@version``; raises ``ConfigurationError`` with the file's name."""
     found: dict[str, Manifest] = {}
+    shipped = {name for name, _ in _built_in()}
     for name, raw in _files(workspace):
-        for manifest in read(name, raw):
+        for manifest in map(partial(_served, workspace), read(name, raw)):
             if manifest.reference in found:
                 raise ConfigurationError("actions.duplicate", f"{name}: {manifest.reference} is declared twice")
+            if manifest.driver.name in _OWN_DRIVERS and name not in shipped:
+                raise ConfigurationError("actions.driver", f"{name}: {manifest.reference} names a driver of the harness")
             found[manifest.reference] = manifest
     check_forms(found)
     return found
+
+
+def _served(workspace: Workspace, manifest: Manifest) -> Manifest:
+    """The manifest as it stands in this workspace: the quarantined model accepts what its section says."""
+    if not extracts(manifest):
+        return manifest
+    return msgspec.structs.replace(manifest, accepts=workspace.configuration.quarantined.accepts)
 
 
 def check_forms(catalogue: Mapping[str, Manifest]) -> None:

@@ -79,3 +79,15 @@ class Gateway:
                 ),
             )  # fmt: skip
         return self._child
+
+
+def metered(
+    core: Core, gateway: Gateway, task_id: str, messages: Sequence[Message], schema: bytes, max_tokens: int
+) -> Generated:
+    """One completion on a task's account: charged at its bound, then settled and on record; raises ``StateError``."""
+    core.store.spend(task_id, completions=1, tokens=max_tokens)
+    found = gateway.generate(messages, schema, max_tokens)
+    used = int(found.input_tokens + found.output_tokens)
+    core.record("completion", task_id, found.request_digest, found.response_digest.encode(), code=str(used))
+    core.store.spend(task_id, tokens=used - max_tokens)
+    return found

@@ -34,6 +34,7 @@ from interlock.harness.approvals import Approvals
 from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
+from interlock.harness.extracting import Extractor
 from interlock.harness.facts import facts
 from interlock.harness.judging import Judge, keep_apart
 from interlock.harness.models import Gateway
@@ -127,6 +128,8 @@ class Harness:
         )
         self._undo = Undo(self.core, self._proposals, steps, self._execution.alone)
         self._gateway = Gateway(self.core, self.supervisor, config.model)
+        self._extractor = Extractor(self.core, Gateway(self.core, self.supervisor, config.quarantined))
+        steps.own["model"] = self._extractor.run
         self.recovered = self._execution.recover()
 
     def __enter__(self) -> Self:
@@ -144,6 +147,7 @@ class Harness:
         self._gateway.shutdown()
         if self._judge is not None:
             self._judge.shutdown()
+        self._extractor.shutdown()
         self._analyst.shutdown()
         self._egress.shutdown()
         self.supervisor.close()
@@ -357,7 +361,7 @@ class Harness:
     def _helper_violated(self, violation: Violation, tasks: tuple[str, ...]) -> None:
         """Note it now; alert in a thread, as this one must go on for an alert to be delivered."""
         config = self.core.workspace.configuration
-        keys = {config.model.key_secret, config.judge.key_secret if config.judge is not None else ""}
+        keys = {config.model.key_secret, config.quarantined.key_secret, config.judge.key_secret if config.judge else ""}
         held = {"gateway": frozenset(keys - {""}), "proxy": self._egress.held}.get(violation.role, frozenset())
         for task in tasks:
             incident = Incident(

@@ -38,7 +38,7 @@ from interlock.artifact.schema import schema
 from interlock.artifact.task import Task
 from interlock.decide.references import Labelled
 from interlock.harness.core import Core, bytes_digest
-from interlock.harness.models import Gateway
+from interlock.harness.models import Gateway, metered
 from interlock.harness.observing import GateRefusalError, Observer
 from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.sandbox.profiles import JailSpec
@@ -184,11 +184,8 @@ class Session:
         received = core.store.task(self._task_id).received
         if not flows_to(received, core.workspace.configuration.model.accepts):
             raise StateError("flow.model", "what the planner has received may not go to the model's provider")
-        core.store.spend(self._task_id, completions=1, tokens=wanted.max_tokens)
-        found = self._parts.gateway.generate(list(wanted.messages), wanted.schema, wanted.max_tokens)
-        used = int(found.input_tokens + found.output_tokens)
-        core.record("completion", self._task_id, found.request_digest, found.response_digest.encode(), code=str(used))
-        core.store.spend(self._task_id, tokens=used - wanted.max_tokens)
+        gateway, messages = self._parts.gateway, list(wanted.messages)
+        found = metered(core, gateway, self._task_id, messages, wanted.schema, wanted.max_tokens)
         return Completion(text=found.text, input_tokens=found.input_tokens, output_tokens=found.output_tokens)
 
     def _load(self, groups: tuple[str, ...]) -> Actions:

@@ -104,6 +104,13 @@ class JudgeModel(Model, frozen=True, kw_only=True):
         return codec.digest([self.dialect, self.base_url, self.name, IDENTITY])
 
 
+class Extract(Model, frozen=True, kw_only=True):
+    """The quarantined model of ``model.extract``; without a ``base_url`` the planner's provider serves it too.
+
+    It always has a process of its own.  Restricted data needs a declassification first, whatever is written here.
+    """
+
+
 class Egress(Section, frozen=True, kw_only=True):
     """Private ``host:port`` addresses that granted steps may reach all the same; a file of private CAs (PEM)."""
 
@@ -141,11 +148,20 @@ class Configuration(Section, frozen=True, kw_only=True):
     labels: tuple[Labelled, ...] = ()
     model: Model = Model()
     judge: JudgeModel | None = None
+    extract: Extract = Extract()
     egress: Egress = Egress()
     alerts: Alerts = Alerts()
     policy: Proof = Proof()
     budget: Mapping[str, Natural] = {}
     limits: Mapping[str, Natural] = {}
+
+    @property
+    def quarantined(self) -> Model:
+        """The model of ``model.extract``; one that shares the planner's provider accepts no more than that one."""
+        accepts = [self.extract.accepts, Confidentiality.PRIVATE]
+        if self.extract.base_url:
+            return msgspec.structs.replace(self.extract, accepts=min(accepts, key=_rank))
+        return msgspec.structs.replace(self.model, accepts=min([*accepts, self.model.accepts], key=_rank))
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +289,10 @@ def approver_folder() -> Path:
     """Where a person's own signing key lies, apart from the harness's."""
     base = os.environ.get("INTERLOCK_APPROVER")
     return (Path(base) if base else platformdirs.user_config_path("interlock")).resolve()
+
+
+def _rank(one: Confidentiality) -> int:
+    return one.rank
 
 
 def _label(rule: Labelled) -> Label:
