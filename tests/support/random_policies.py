@@ -34,8 +34,8 @@ NAMES = (
 )  # fmt: skip
 ENDPOINTS = ("docs.example.org:443", "example.org:80", "a.example.org:8443", "10.0.0.1:22", "docs.example.org:4430")
 HOSTS = ("docs.example.org", "*.example.org", "*", "*:443", "example.org:80", "docs.example.org:443")
-ACTIONS = ("files.read", "files.write", "mail.send", "files", "db.drop", "filesXread")
-GLOBS = ("*", "files.*", "mail.send", "*.send", "f*s.*d", "db.*")
+ACTIONS = ("flow.endorse", "files.read", "files.write", "mail.send", "files", "db.drop", "filesXread")
+GLOBS = ("flow.endorse", "*", "files.*", "mail.send", "*.send", "f*s.*d", "db.*")
 DESTINATIONS = ("*@corp.example", "ann@corp.example", "*corp*", "https://*", "*")
 TO = (
     "ann@corp.example",
@@ -75,6 +75,8 @@ def rules(draw: st.DrawFn) -> dict[str, object]:
         rule |= draw(st.sampled_from(({"tier": 1}, {"tier": 2}, {"approvals": 2}, {"approvals": 3})))
     if "allow" in rule:
         rule.pop("signal", None)
+        if draw(st.booleans()):
+            rule["owner"] = "ann"
     if "modify" in rule:
         rule["with"] = draw(st.sampled_from(FORMS))
     return rule
@@ -163,4 +165,6 @@ def situations(draw: st.DrawFn) -> Situation:
         foreign=draw(st.sampled_from((False, False, False, True))),
         claimed=draw(st.sampled_from((False, False, True))),
         whole=draw(flag),
+        relabels=draw(flag),
+        bounded=draw(flag),
     )

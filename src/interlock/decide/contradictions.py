@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from interlock.artifact.action import Effect, Manifest, Reversibility, Role
 
 _UNSNAPPABLE = frozenset({Effect.SEND, Effect.SPEND, Effect.GRANT_ACCESS})
+RELABELLING = "flow."
 _LEFT_ALONE = frozenset({Effect.READ, Effect.EXECUTE})
 
 
@@ -28,6 +29,8 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
             pass
     if manifest.effect is Effect.READ and changing:
         yield "its effect is read, and it changes a resource"
+    if any(other.action.startswith(RELABELLING) for other in (manifest.inverse, manifest.preview) if other is not None):
+        yield "its inverse or its preview would lower a label"
     yield from _arguments(manifest)
 
 

@@ -71,8 +71,8 @@ class Site(Value, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one decision.
 
-    ``certificate`` is the digest of what was proved of ``policy``, where it must be; ``drift`` says how far the task's
-    latest judged steps lie from its goal.
+    ``certificate`` is the digest of what was proved of ``policy``, where it must be; ``finished`` are the labels of
+    what the plan's finished steps have returned; ``drift`` says how far the task's latest judged steps lie from its goal.
     """
 
     site: Site
@@ -87,6 +87,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     spent: Budget = Budget(**dict.fromkeys(Budget.__struct_fields__, 0))
     carried: Mapping[str, Label] = {}
     claims: Mapping[str, Analysis] = {}
+    finished: Mapping[str, Label] = {}
     opinion: Opinion | None = None
     drift: int | None = None
     roles: tuple[str, ...] = ()
@@ -97,6 +98,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     def claiming(self, claims: Mapping[str, Analysis]) -> Evidence:
         """The same facts, with what the analyst says of each step, by the step's id."""
         return msgspec.structs.replace(self, claims=claims)
+
+    def knowing(self, finished: Mapping[str, Label]) -> Evidence:
+        """The same facts, with the labels of what finished steps have returned."""
+        return msgspec.structs.replace(self, finished=finished)
 
     def opining(self, opinion: Opinion | None) -> Evidence:
         """The same facts, with what the judge says of the plan."""
@@ -113,4 +118,4 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
             sorted(self.loaded), self.unattended, self.frozen,
             *((self.opinion, self.drift) if self.opinion is not None or self.drift is not None else ()),
         )  # fmt: skip
-        return codec.digest(facts)
+        return codec.digest((*facts, self.finished) if self.finished else facts)

@@ -27,6 +27,7 @@ from interlock.decide.effects import Part, parts, seen
 from interlock.decide.evidence import Evidence
 from interlock.decide.globs import fixed_part, matches, matches_any
 from interlock.decide.references import Labelled, static_label
+from interlock.decide.relabel import lowered
 from interlock.decide.secrets import CREDENTIAL_PATHS
 from interlock.decide.unfolding import static_shape
 
@@ -165,7 +166,7 @@ def _view(
         claim=claim,
         parts=found,
         held=held,
-        output=join_all([manifest.output.label, guard, *labels.values(), held]),
+        output=lowered(manifest, step.id, values, join_all([manifest.output.label, guard, *labels.values(), held])),
     )
 
 
@@ -192,11 +193,10 @@ def _found_in(labels: Mapping[str, Label], claim: Analysis | None, manifest: Man
 
 def resource_label(resource: Touched, evidence: Evidence) -> Label:
     """What rules and earlier tasks say of a resource's content; credential files are restricted by default."""
-    found = [evidence.carried.get(resource.key, CLEAN)]
+    found = [label for key, label in evidence.carried.items() if _kin(key, resource)]
     if resource.kind != "file":
         return join_all(found)
     home = evidence.site.home
-    kin = [label for key, label in evidence.carried.items() if _kin(key, resource)]
     root, below = evidence.site.root, resource.recursive
     rules = [rule.label for rule in evidence.site.labels if _speaks_of(rule.path, resource, root, below=below)]
     credentials = below and any(
@@ -204,7 +204,7 @@ def resource_label(resource: Touched, evidence: Evidence) -> Label:
     )
     if credentials or matches_any(CREDENTIAL_PATHS, resource.name, home):
         found.append(_RESTRICTED)
-    return join_all(found + kin + rules)
+    return join_all(found + rules)
 
 
 def check_flow(view: View, before: Label, evidence: Evidence) -> Iterator[Reason]:
@@ -274,9 +274,9 @@ def _supplied(value: Json, evidence: Evidence) -> bool:
 
 
 def _kin(key: str, resource: Touched) -> bool:
-    """Whether the key names a file below the resource, or a folder above it that was labelled as a whole."""
+    """Whether the key names something below the resource, or above it that was labelled as a whole."""
     kind, _, name = key.partition(":")
-    return kind == "file" and (inside(name, resource.name) or inside(resource.name, name))
+    return kind == resource.kind and (inside(name, resource.name) or inside(resource.name, name))
 
 
 def _speaks_of(glob: str, resource: Touched, base: str, *, below: bool) -> bool:

@@ -28,7 +28,7 @@ from interlock.artifact.action import Manifest, Reversibility
 from interlock.artifact.arguments import is_literal, validate
 from interlock.artifact.codec import Digest, Identifier, Millis, Natural, Value
 from interlock.artifact.errors import CodecError, ReferenceEvaluationError
-from interlock.artifact.label import Label, join
+from interlock.artifact.label import CLEAN, Label, join
 from interlock.artifact.opinion import Inquiry
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.resources import touched
@@ -49,6 +49,7 @@ from interlock.decide.flow import View, actual_view, check_flow, static_view
 from interlock.decide.judgement import check_judgement, inquiry, known_late
 from interlock.decide.policy import PolicyAnswer, PolicyRequest
 from interlock.decide.references import Labelled
+from interlock.decide.relabel import by_rule, check_relabel
 from interlock.decide.structure import check_structure
 
 _SETTLED = frozenset({Decision.DENY, Decision.MODIFY})  # No judge could make it stricter, or it never runs.
@@ -149,8 +150,9 @@ def ask(plan: Plan, evidence: Evidence, earlier: Verdict | None = None) -> Asked
         except ReferenceEvaluationError as error:
             steps.append(AskedStep(step.id, (_deny(3, error.code, step=step.id),)))
             continue
-        steps.append(_ask_step(view, before, evidence))
-        outputs[step.id], shapes[step.id] = view.output, view.guard
+        steps.append(_ask_step(view, before, evidence, plan.finished))
+        known = evidence.finished.get(step.id, CLEAN) if step.id in plan.finished else CLEAN
+        outputs[step.id], shapes[step.id] = join(view.output, known), view.guard
         before = join(before, view.output)
     return Asked(plan, tuple(found), tuple(steps))
 
@@ -202,7 +204,7 @@ def resolve(
         raise ReferenceEvaluationError("manifest.changed", f"the manifest of step {step.id} is not the approved one")
     validate(manifest, {name: argument.value for name, argument in arguments.items()})
     view = actual_view(step, manifest, arguments, guard, evidence)
-    return view, _ask_step(view, before, evidence)
+    return view, _ask_step(view, before, evidence, None)
 
 
 def inquiry_of_step(view: View, asked: AskedStep, evidence: Evidence) -> Inquiry | None:
@@ -283,8 +285,9 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
     return manifests if len(manifests) == len(plan.steps) else None
 
 
-def _ask_step(view: View, before: Label, evidence: Evidence) -> AskedStep:
+def _ask_step(view: View, before: Label, evidence: Evidence, known: Collection[str] | None) -> AskedStep:
     found = [*check_arguments(view), *check_extraction(view), *check_scope(view, evidence), *check_floor(view, evidence)]
+    found += check_relabel(view, known, evidence)
     # (6) What nobody can see into is raised.
     found += check_sight(view)
     # (7) The classifier, flow, then policy: one request per part of the effects, and every answer counts.
@@ -299,8 +302,9 @@ def _answered(steps: Sequence[AskedStep], answers: Sequence[PolicyAnswer]) -> It
         raise ValueError("policy gives each request one answer")
     waiting = iter(answers)
     for step in steps:
-        yield from step.reasons
-        for answer in itertools.islice(waiting, len(step.requests)):
+        own = list(itertools.islice(waiting, len(step.requests)))
+        yield from by_rule(step.view, step.reasons, own)
+        for answer in own:
             yield from (msgspec.structs.replace(reason, step=step.id) for reason in answer.reasons)
 
 

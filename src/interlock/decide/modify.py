@@ -31,6 +31,7 @@ from interlock.artifact.label import CLEAN
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.verdict import Decision, Reason, Verdict, strictest
 from interlock.decide.references import Environment, check, dependencies, evaluate
+from interlock.decide.relabel import relabels
 from interlock.decide.structure import expressions
 
 MAX_ROUNDS: Final = 4
@@ -77,6 +78,8 @@ def unfit(manifest: Manifest, form: Transformation, catalogue: Mapping[str, Mani
         yield "its substitute is no action that exists"
     elif target.reference == manifest.reference:
         yield "it substitutes the action for itself"
+    elif relabels(target):
+        yield "its substitute lowers a label"
     else:
         yield from (f"its substitute is worse in {name}" for name in _worse(manifest, target))
         yield from _substitutes(manifest, form, target)

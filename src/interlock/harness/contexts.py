@@ -40,6 +40,7 @@ class Context(Value, frozen=True, kw_only=True):
     judge: Judging | UnsetType = UNSET
     opinion: Opinion | UnsetType = UNSET
     drift: int | UnsetType = UNSET
+    finished: Mapping[str, Label] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Contexts:
             loaded=tuple(sorted(evidence.loaded)), claims=evidence.claims, rates_until=evidence.rates_until,
             unattended=evidence.unattended, frozen=evidence.frozen, judge=evidence.site.judge,
             opinion=UNSET if evidence.opinion is None else evidence.opinion,
-            drift=UNSET if evidence.drift is None else evidence.drift,
+            drift=UNSET if evidence.drift is None else evidence.drift, finished=evidence.finished or UNSET,
         )  # fmt: skip
         with self._store.transaction() as db:
             db.execute("INSERT OR IGNORE INTO context (digest, doc) VALUES (?, ?)", (digest, codec.encode(context)))
@@ -91,7 +92,7 @@ class Contexts:
             today, task_digest=context.task, received=context.received, spent=context.spent,
             loaded=frozenset(context.loaded), claims=context.claims, rates_until=context.rates_until,
             unattended=context.unattended, frozen=context.frozen, opinion=opinion, drift=drift,
-            site=msgspec.structs.replace(today.site, judge=context.judge),
+            site=msgspec.structs.replace(today.site, judge=context.judge), finished=context.finished or {},
         )  # fmt: skip
         same = msgspec.structs.replace(evidence, policy=_Named(policy, today.policy)).digest() == digest
         differs = {"task": context.task != today.task_digest, "configuration": not same}

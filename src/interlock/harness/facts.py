@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from interlock.artifact.errors import StateError
+from interlock.artifact.label import Label, join_all
 from interlock.artifact.plan import Plan, Step
+from interlock.decide.references import Labelled, gather
+from interlock.harness.core import Core
 from interlock.harness.rows import ClaimRow
 
 _UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
@@ -40,6 +43,33 @@ def facts(
             elif count and not repeats(step):
                 found.append(f"{step.id}/{count}")
     return tuple(found)
+
+
+def finished_outputs(core: Core, plan: Plan) -> tuple[dict[str, Labelled], dict[str, list[Labelled]]]:
+    """The outputs of the steps that the plans before this one finished, and of the first iterations of a loop."""
+    known: dict[str, dict[int, Labelled]] = {}
+    parent = plan.parent
+    while parent is not None:
+        for claim in core.store.claims(parent):  # What a later plan says of an iteration holds.
+            known.setdefault(claim.step, {}).setdefault(claim.iteration, claim.labelled)
+        parent = core.store.plan(parent).plan.parent
+    whole: dict[str, Labelled] = {}
+    begun: dict[str, list[Labelled]] = {}
+    for fact in plan.finished:
+        step, _, count = fact.partition("/")
+        outputs = [known[step][iteration] for iteration in sorted(known[step])]
+        if count:
+            begun[step] = outputs[: int(count)]
+        elif plan.step(step).for_each is not None:
+            whole[step] = gather(outputs, join_all(output.label for output in outputs))
+        else:
+            whole[step] = outputs[0]
+    return whole, begun
+
+
+def finished_labels(core: Core, plan: Plan) -> dict[str, Label]:
+    """The labels of what the plan's finished steps have returned."""
+    return {step: output.label for step, output in finished_outputs(core, plan)[0].items()}
 
 
 def _first(count: int, claims: Sequence[ClaimRow], happened: Sequence[bool]) -> int:

@@ -8,7 +8,7 @@ a fault (``judge.late``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from interlock.artifact.opinion import Inquiry, Opinion
 from interlock.artifact.task import Task
 from interlock.artifact.verdict import Verdict
 from interlock.decide import gate
+from interlock.decide.evidence import Evidence
 from interlock.decide.modify import MAX_ROUNDS as MODIFICATIONS
 from interlock.decide.policy import PolicyRequest
 from interlock.harness.analysing import Reader, opaque
@@ -49,7 +50,7 @@ class Proposed:
     proposal: str
     verdict: Verdict
     asked: gate.Asked | None
-    claims: Mapping[str, Analysis]
+    known: Evidence
 
     @property
     def requests(self) -> tuple[PolicyRequest, ...]:

@@ -15,14 +15,17 @@ from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.codec import Json, Value
-from interlock.artifact.errors import InterlockError, StateError
+from interlock.artifact.errors import InterlockError, ReferenceEvaluationError, StateError
+from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.label import STRICTEST, Confidentiality, Label, join
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.verdict import Decision
 from interlock.decide.flow import static_view
-from interlock.decide.references import Labelled
+from interlock.decide.references import Environment, Labelled, evaluate
+from interlock.decide.relabel import bound_of, relabels
 from interlock.decide.secrets import secret_shaped
 from interlock.harness.core import Core
+from interlock.harness.facts import finished_outputs
 from interlock.harness.minting import known_resources, seal
 from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.rows import PlanRow
@@ -66,10 +69,13 @@ class Observer:
 
     def previews(self, row: PlanRow) -> tuple[Preview, ...]:
         """What can be shown of each step's effect, in the plan's order."""
-        return tuple(self._preview(row.task, step) for step in row.plan.steps if step.id not in row.plan.finished)
+        plan = row.plan
+        return tuple(self._preview(row.task, plan, step) for step in plan.steps if step.id not in plan.finished)
 
-    def _preview(self, task_id: str, step: Step) -> Preview:
+    def _preview(self, task_id: str, plan: Plan, step: Step) -> Preview:
         manifest = self._core.catalogue.get(step.action)
+        if manifest is not None and relabels(manifest):
+            return self._value(task_id, plan, step, manifest)
         arguments = _mapped(manifest, step) if manifest is not None else None
         if manifest is None or manifest.preview is None or arguments is None:
             return Preview(step=step.id, kind="none")
@@ -82,6 +88,16 @@ class Observer:
             )
         return _compared(step, seen)
 
+    def _value(self, task_id: str, plan: Plan, step: Step, manifest: Manifest) -> Preview:
+        """The value whose label would be lowered, where it is known from finished steps."""
+        outputs, _ = finished_outputs(self._core, plan)
+        received = self._core.store.task(task_id).received
+        try:
+            value = evaluate(step.arguments.get("value"), Environment(outputs=outputs, literal=lambda _: received))
+        except ReferenceEvaluationError:
+            return Preview(step=step.id, kind="none")
+        return seen_value(step, manifest, {"value": value}) or Preview(step=step.id, kind="none")
+
     def _read(self, task_id: str, action: str, arguments: Mapping[str, Json], *, previewing: bool = False) -> Labelled:
         core = self._core
         row = core.store.task(task_id)
@@ -90,6 +106,8 @@ class Observer:
         if plan is None or verdict.decision is not Decision.ALLOW:
             raise GateRefusalError(verdict.reasons[0].code, "the gate does not simply allow this observation")
         manifest = core.catalogue[action]
+        if relabels(manifest):
+            raise StateError("observe.relabel", f"{action} is no read", hint="propose it as a plan")
         if manifest.effect is not Effect.READ:
             raise StateError("observe.effect", f"{action} is no read", hint="propose it as a plan")
         view = static_view(plan.steps[0], manifest, {}, {}, judged.evidence)
@@ -126,6 +144,19 @@ class Observer:
         if not result.ok:
             raise StateError(result.code, "the observation failed")
         return labelled_output(result.output, label)
+
+
+def seen_value(step: Step, manifest: Manifest, arguments: Mapping[str, Labelled]) -> Preview | None:
+    """What a person is shown of a value whose label is to be lowered, where neither a literal nor a bound says it."""
+    if not relabels(manifest) or is_literal(step.arguments["value"]) or bound_of(step.arguments) is not None:
+        return None
+    text, label = codec.encode(arguments["value"].value).decode(), arguments["value"].label
+    return Preview(step=step.id, kind="value", text=text, whole=codec.digest([text, label]), label=label)
+
+
+def previews_of(row: PlanRow) -> tuple[Preview, ...]:
+    """The previews as they were probed and will be signed."""
+    return codec.decode(row.previews, tuple[Preview, ...], limit=MAX_FRAME, data=True) if row.previews else ()
 
 
 def labelled_output(raw: bytes, label: Label) -> Labelled:

@@ -34,6 +34,7 @@ from interlock.decide.modify import modify
 from interlock.decide.policy import PolicyAnswer
 from interlock.harness.analysing import Reader, claim, claims
 from interlock.harness.core import Core, Record, bytes_digest, manifests_digest
+from interlock.harness.facts import finished_labels
 from interlock.harness.hearing import Complete, Judges, Outside, Proposed, heard
 from interlock.harness.reserving import Tally, released, used_up, worst_case
 from interlock.harness.rows import PlanRow, TaskRow
@@ -100,7 +101,12 @@ class Proposals:
         )  # fmt: skip
 
     def analysed(self, evidence: Evidence, plan: Plan) -> Evidence:
-        """(6) The same facts with the analyst's claims, as far as the steps' literals say; without a reader, none."""
+        """(6) The same facts with those of finished steps, and with the analyst's claims as far as literals say.
+
+        Without a reader there are no claims.
+        """
+        if plan.finished and not evidence.finished:
+            evidence = evidence.knowing(finished_labels(self._core, plan))
         if self._outside.reader is None:
             return evidence
         return evidence.claiming(claims(self._core, self._outside.reader, evidence, plan))
@@ -253,7 +259,7 @@ class Proposals:
 
     def _first(self, one: Proposed, answers: Iterator[PolicyAnswer], evidence: Evidence, now: int) -> Judged:
         """The decision on a proposal as it came; takes its own answers from all those of the batch."""
-        plan, verdict, evidence = None, one.verdict, evidence.claiming(one.claims)
+        plan, verdict, evidence = None, one.verdict, evidence.claiming(one.known.claims).knowing(one.known.finished)
         if one.asked is not None:
             own = list(itertools.islice(answers, len(one.requests)))
             plan = one.asked.plan
@@ -273,7 +279,7 @@ class Proposals:
             known = self.analysed(evidence, plan) if plan is not None else evidence
             asked = gate.ask(plan, known, verdict) if plan is not None else None
             digest = bytes_digest(raw)
-            found.append(Proposed(task=task_id, proposal=digest, verdict=verdict, asked=asked, claims=known.claims))
+            found.append(Proposed(task=task_id, proposal=digest, verdict=verdict, asked=asked, known=known))
             tally.sequence += asked is not None
         return found
 

@@ -29,10 +29,12 @@ from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, literal_label
 from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
+from interlock.decide.relabel import covered
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
 from interlock.harness.core import Core
+from interlock.harness.facts import finished_outputs
 from interlock.harness.minting import Sealed, seal
-from interlock.harness.observing import labelled_output
+from interlock.harness.observing import labelled_output, previews_of, seen_value
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import PlanRow
 from interlock.harness.snapshots import Snapshots
@@ -144,6 +146,7 @@ class Run:
         view, asked = gate.resolve(step, arguments, shape.label, before, evidence)
         verdict = gate.conclude_step(view, asked, self._proposals.judged_step(evidence, view, asked))
         self._admissible(step, verdict)
+        self._as_shown(step, arguments)
         return Resolved(
             step=step,
             iteration=iteration,
@@ -161,10 +164,17 @@ class Run:
             (reason.code, reason.rule, reason.field) for reason in self._row.verdict.reasons if reason.step == step.id
         }
         raised = [reason for reason in verdict.reasons if reason.decision is not Decision.ALLOW]
-        fresh = [reason for reason in raised if (reason.code, reason.rule, reason.field) not in said]
+        new = [reason for reason in raised if (reason.code, reason.rule, reason.field) not in said]
+        fresh = [reason for reason in new if not covered(reason, self._row.verdict.reasons)]
         if verdict.decision is not Decision.STEP_UP or fresh:
             code = (fresh or raised)[0].code
             raise StateError(code, f"step {step.id} is not what was approved, now that its values are known")
+
+    def _as_shown(self, step: Step, arguments: Mapping[str, Labelled]) -> None:
+        """A value whose label a person agreed to lower is the one that the person was shown."""
+        shown = seen_value(step, self._core.catalogue[step.action], arguments)
+        if shown is not None and shown.whole not in {one.whole for one in previews_of(self._row) if one.step == step.id}:
+            raise StateError("relabel.unseen", f"the value of step {step.id} is not the one that was shown")
 
     def _claim(self, resolved: Resolved) -> None:
         """Look once more, claim, and record the intention, in one transaction: no revocation comes in between."""
@@ -307,28 +317,6 @@ class Run:
             return literal_label(value, self._evidence)
 
         return Environment(outputs=self._outputs, literal=literal, item=item, output=output)
-
-
-def finished_outputs(core: Core, plan: Plan) -> tuple[dict[str, Labelled], dict[str, list[Labelled]]]:
-    """The outputs of the steps that the plans before this one finished, and of the first iterations of a loop."""
-    known: dict[str, dict[int, Labelled]] = {}
-    parent = plan.parent
-    while parent is not None:
-        for claim in core.store.claims(parent):  # What a later plan says of an iteration holds.
-            known.setdefault(claim.step, {}).setdefault(claim.iteration, claim.labelled)
-        parent = core.store.plan(parent).plan.parent
-    whole: dict[str, Labelled] = {}
-    begun: dict[str, list[Labelled]] = {}
-    for fact in plan.finished:
-        step, _, count = fact.partition("/")
-        outputs = [known[step][iteration] for iteration in sorted(known[step])]
-        if count:
-            begun[step] = outputs[: int(count)]
-        elif plan.step(step).for_each is not None:
-            whole[step] = gather(outputs, join_all(output.label for output in outputs))
-        else:
-            whole[step] = outputs[0]
-    return whole, begun
 
 
 def repeatable(manifest: Manifest) -> bool:

@@ -22,7 +22,6 @@ from interlock.artifact import codec
 from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ConfigurationError, StateError
-from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.plan import Plan, Proposal, ProposedStep, Step
 from interlock.artifact.task import Attachment, Budget, Task
 from interlock.decide.life import Event, Status
@@ -38,7 +37,7 @@ from interlock.harness.extracting import Extractor
 from interlock.harness.facts import facts
 from interlock.harness.judging import Judge, keep_apart
 from interlock.harness.models import Gateway
-from interlock.harness.observing import Observer, Preview
+from interlock.harness.observing import Observer, Preview, previews_of
 from interlock.harness.proofs import Prover
 from interlock.harness.proposals import Decided, Proposals
 from interlock.harness.reserving import revoke
@@ -46,7 +45,7 @@ from interlock.harness.rows import PlanRow
 from interlock.harness.running import OnProgress, Progress, repeatable
 from interlock.harness.sandbox.profiles import Violation
 from interlock.harness.session import Act, Asker, Outcome, Parts, Session, results_of
-from interlock.harness.stepping import Stepper
+from interlock.harness.stepping import Stepper, relabelled
 from interlock.harness.supervisor import Supervisor
 from interlock.harness.undo import NOTHING_SAID, Undo, Undone, Word
 from interlock.harness.watch import Incident, Watch
@@ -129,7 +128,7 @@ class Harness:
         self._undo = Undo(self.core, self._proposals, steps, self._execution.alone)
         self._gateway = Gateway(self.core, self.supervisor, config.model)
         self._extractor = Extractor(self.core, Gateway(self.core, self.supervisor, config.quarantined))
-        steps.own["model"] = self._extractor.run
+        steps.own |= {"model": self._extractor.run, "flow": relabelled}
         self.recovered = self._execution.recover()
 
     def __enter__(self) -> Self:
@@ -247,7 +246,7 @@ class Harness:
         """Probe a pending plan's effect now; what an approval signs from here on is this."""
         row = self.core.store.plan(digest)
         if row.status is not Status.PENDING:
-            return codec.decode(row.previews, tuple[Preview, ...], limit=MAX_FRAME, data=True) if row.previews else ()
+            return previews_of(row)
         with self._working(row.task):
             found = self._observer.previews(row)
         with self.core.store.transaction():

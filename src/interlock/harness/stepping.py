@@ -248,6 +248,11 @@ class Stepper:
         )  # fmt: skip
 
 
+def relabelled(order: Order) -> Result:
+    """The driver ``flow``: the value as it is; what is said of it was decided by the gate and stands in its label."""
+    return Result(ok=True, output=codec.encode({"value": order.arguments["value"]}))
+
+
 def endpoints_of(manifest: Manifest, arguments: Mapping[str, Json]) -> tuple[Endpoint, ...]:
     """The network end points of a step: those of its manifest, and those that its URL arguments name.
 

@@ -51,31 +51,34 @@ def test_formulas_and_engine_agree_on_many(found: PolicySet, asked: list[Situati
 
 
 EVERYTHING = compiled([{"allow": "*"}])
+UNOWNED: dict[str, object] = {"allow": "flow.endorse", "untrusted": False}
+OWNED = {**UNOWNED, "owner": "ann"}
+OWNERS = [compiled([{"allow": "*"}, rule]) for rule in (UNOWNED, OWNED, {**OWNED, "allow": "flow.*"})]
 
 
-def strays(asked: Situation, site: Site = SITE) -> bool:
+def strays(asked: Situation, site: Site = SITE, policies: PolicySet = EVERYTHING) -> bool:
     """Whether the formulas of floor and flow say something else than the real floor and the real flow."""
-    given = values(asked)
-    formulas = {DENIED: floor.floor_denies(site), 1: floor.floor_asks()}
+    given, encoded = values(asked), encode(policies)
+    formulas = {DENIED: floor.floor_denies(site), 1: floor.floor_asks(encoded)}
     said = {level for level, formula in formulas.items() if holds(formula, given)}
-    gate = Gate(encode(EVERYTHING), site)
+    gate = Gate(encoded, site)
     level = max([0, *(level for level in gate.levels if holds(gate.at_least(level), given))])
     loose = holds(contradictory(), given) and level != DENIED
-    return loose or (said, level) != (floor.objections(asked, EVERYTHING, site), decided(asked, EVERYTHING, site))
+    return loose or (said, level) != (floor.objections(asked, policies, site), decided(asked, policies, site))
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=_QUIET, derandomize=True)
-@given(situations())
-def test_floor_and_flow_are_the_real_checks(asked: Situation) -> None:
-    assert not strays(asked)
+@given(situations(), st.sampled_from([EVERYTHING, *OWNERS]))
+def test_floor_and_flow_are_the_real_checks(asked: Situation, policies: PolicySet) -> None:
+    assert not strays(asked, policies=policies)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @settings(max_examples=5000, deadline=None, suppress_health_check=_QUIET)
-@given(situations())
-def test_floor_and_flow_are_the_real_checks_in_many_situations(asked: Situation) -> None:
-    assert not strays(asked)
+@given(situations(), st.sampled_from([EVERYTHING, *OWNERS]))
+def test_floor_and_flow_are_the_real_checks_in_many_situations(asked: Situation, policies: PolicySet) -> None:
+    assert not strays(asked, policies=policies)
 
 
 _PATH_GLOB, _ORDERED, _STARS = facts.path_glob, translate._ordered, facts._stars

@@ -24,6 +24,7 @@ from interlock.decide.policy.source import PolicyFileError, Statement
 
 _CONTEXT = re.compile(r'(?<!\\)\{"Var": "context"\}(?:, "attr": "([a-z]+)")?')
 _MATCHED = '{".": {"left": {"Var": "context"}, "attr": "matched"}}'
+_ACTION = {".": {"left": {"Var": "context"}, "attr": "action"}}
 _ASKED = re.compile(r'(?<!\\)"contains(?:Any|All)?": \{"left": ' + re.escape(_MATCHED) + ', "right": ')
 
 
@@ -33,7 +34,8 @@ Effect: TypeAlias = Literal["permit", "forbid", "confirm", "modify"]
 class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
     """A policy in Cedar's JSON form; ``approvals`` 0 asks nobody, ``form`` is the transformation that a modify names.
 
-    ``asks`` are attributes of the context, ``tells`` is which of principal and resource it tells apart by name.
+    ``asks`` are attributes of the context, ``tells`` is which of principal and resource it tells apart by name,
+    ``named`` is the one action that it can match, where its text says so.
     """
 
     id: str
@@ -41,6 +43,7 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
     tier: int
     approvals: int
     form: str
+    named: str
     asks: frozenset[str]
     tells: frozenset[str]
     facts: frozenset[str]
@@ -73,7 +76,7 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
     file, line, text = statement.file, statement.line, statement.text
     origin = RuleOrigin(file=file, line=line, owner=notes.owner, why=notes.why, text=text)
     return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks,
-                        form=notes.form, tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
+                        form=notes.form, named=_named(policy), tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
 
 
 def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:
@@ -121,6 +124,19 @@ def _tells(policy: Mapping[str, object], conditions: str) -> frozenset[str]:
     """Which names a policy's scope or conditions may look at; of those that it does not, nothing is handed over."""
     names = ("principal", "resource")
     return frozenset(name for name in names if policy[name] != {"op": "All"} or f'{{"Var": "{name}"}}' in conditions)
+
+
+def _named(policy: Mapping[str, object]) -> str:
+    """The action that a ``when`` equates with one name in a conjunction; nothing where none does."""
+    conditions = cast("list[Mapping[str, object]]", policy["conditions"])
+    waiting = [cast("Mapping[str, object]", one["body"]) for one in conditions if one["kind"] == "when"]
+    while waiting:
+        [(operator, sides)] = cast("Mapping[str, Mapping[str, Mapping[str, object]]]", waiting.pop()).items()
+        if operator == "&&":
+            waiting += sides.values()
+        elif operator == "==" and sides["left"] == _ACTION and isinstance(sides["right"].get("Value"), str):
+            return str(sides["right"]["Value"])
+    return ""
 
 
 def _facts(conditions: str) -> frozenset[str]:

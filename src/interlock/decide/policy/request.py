@@ -67,11 +67,12 @@ class PolicyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """ALLOW, MODIFY (a reason's field names the form), STEP_UP (with the number of persons that are needed in all)
-    or DENY, and the rules that said so."""
+    or DENY, and the rules that said so; ``owned`` are permissions that name this very action and an owner."""
 
     decision: Decision
     approvals: Annotated[int, msgspec.Meta(ge=0, le=MAX_APPROVALS)] = 0
     reasons: tuple[Reason, ...]
+    owned: tuple[str, ...] = ()
 
 
 class RuleOrigin(msgspec.Struct, frozen=True, kw_only=True):

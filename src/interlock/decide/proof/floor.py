@@ -6,6 +6,8 @@ programs, the trifecta, a missing inverse) could only add to a verdict.  A test 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from interlock.artifact.action import (
@@ -19,6 +21,7 @@ from interlock.artifact.action import (
     Role,
 )
 from interlock.artifact.analysis import Analysis
+from interlock.artifact.codec import Json
 from interlock.artifact.label import CLEAN, Integrity, Label
 from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched
@@ -34,6 +37,7 @@ from interlock.decide.proof.formula import AtMost, Flag, Formula, Matches, OneOf
 from interlock.decide.proof.languages import Language, Piece, exactly
 from interlock.decide.proof.situation import RANKS, Situation
 from interlock.decide.proof.translate import DENIED, MODIFIED, Encoded
+from interlock.decide.relabel import by_rule, check_relabel
 
 _NOTHING = Matches("kind", exactly("none"))
 CHANGES = both(negate(_NOTHING), negate(OneOf("access", frozenset({"read"}))))
@@ -44,6 +48,7 @@ READS = OneOf("effect", frozenset({"read"}))
 ACTS = either(Flag("external"), negate(READS))
 CLAIMED = Flag("claimed")
 SEEN = both(CLAIMED, Flag("whole"))
+RESTRICTED = negate(AtMost("data", 2))
 IRREVERSIBLE = both(OneOf("reversibility", frozenset({"irreversible"})), negate(READS))
 
 
@@ -85,13 +90,18 @@ def floor_denies(site: Site) -> Formula:
     return either(contradictory(), own(site), both(CHANGES, protected(site)), exceeds(), Flag("foreign"))
 
 
-def floor_asks() -> Formula:
+def relabelling(encoded: Encoded) -> Formula:
+    """A label would be lowered, and no rule may or does speak for the person."""
+    return both(Flag("relabels"), negate(both(encoded.owned, Flag("bounded"), negate(RESTRICTED))))
+
+
+def floor_asks(encoded: Encoded) -> Formula:
     """Floor or flow want a person."""
     runs = either(both(negate(CLAIMED), OneOf("effect", frozenset({"execute"}))), both(SEEN, negate(READS)))
     risky = either(runs, both(Flag("external"), negate(READS)), both(Flag("privileged"), READS))
     return either(
         IRREVERSIBLE, Flag("privileged"), OneOf("effect", frozenset({"spend", "grant-access"})),
-        both(Flag("untrusted"), Flag("authority"), ACTS), both(Flag("tainted"), risky),
+        both(Flag("untrusted"), Flag("authority"), ACTS), both(Flag("tainted"), risky), relabelling(encoded),
     )  # fmt: skip
 
 
@@ -101,7 +111,7 @@ class Gate:
     def __init__(self, encoded: Encoded, site: Site) -> None:
         self.encoded = encoded
         self.site = site
-        self._asks = floor_asks()
+        self._asks = floor_asks(encoded)
         self._denies = floor_denies(site)
 
     @property
@@ -129,7 +139,9 @@ def objections(situation: Situation, policies: PolicySet, site: Site) -> set[int
     """The levels of what the real floor and the real flow say against a situation."""
     view, evidence = _view(situation), _evidence(situation, policies, site)
     before = Label(integrity=Integrity.UNTRUSTED) if situation.request.tainted else CLEAN
-    return {level_of(one.decision, 1) for one in (*check_floor(view, evidence), *check_flow(view, before, evidence))}
+    asked = by_rule(view, list(check_relabel(view, None, evidence)), [policies.evaluate(situation.request)])
+    found = (*check_floor(view, evidence), *check_flow(view, before, evidence), *asked)
+    return {level_of(one.decision, 1) for one in found} - {0}
 
 
 def level_of(decision: Decision, approvals: int) -> int:
@@ -157,6 +169,8 @@ def _view(situation: Situation) -> View:
     effect, reversibility = request.effect, request.reversibility
     if situation.claimed:  # Then the manifest says something else, and is not asked.
         effect, reversibility = Effect.READ, Reversibility.PURE
+    own = Driver(name="flow", operation="endorse")
+    arguments: Mapping[str, Json] = {"value": "", "oneOf": [""]} if situation.bounded else {"value": ""}
     manifest = Manifest(
         name=request.action, version=max(1, request.version), group=request.group or "group", sentence="",
         effect=effect, reversibility=reversibility, privileged=request.privileged,
@@ -164,10 +178,10 @@ def _view(situation: Situation) -> View:
         arguments={"value": Argument(type="string", role=role, required=False)},
         resources=tuple(Resource(kind=one.kind, name=one.name, access=one.access) for one in declared),
         inverse=Invocation(action="inverse@1") if reversibility is Reversibility.COMPENSABLE else None,
-        driver=Driver(name="files", operation="read"),
+        driver=own if situation.relabels else Driver(name="files", operation="read"),
     )  # fmt: skip
     step = Step(
-        id="s1", action=manifest.reference, manifest="0" * 64, arguments={"value": ""}, privileges=(), irreversible=True
+        id="s1", action=manifest.reference, manifest="0" * 64, arguments=arguments, privileges=(), irreversible=True
     )
     claimed = Part(
         resource, request.effect, request.reversibility, request.privileged, request.external, broad=False, claimed=True

@@ -16,7 +16,7 @@ from interlock.artifact.codec import Identifier
 from interlock.decide.policy.compiler import compile_rule
 from interlock.decide.policy.short import condition_statement
 from interlock.decide.policy.source import Plain, PolicyFileError, yaml_items
-from interlock.decide.proof.floor import ACTS, CHANGES, IRREVERSIBLE, Gate, contradictory, own, protected
+from interlock.decide.proof.floor import ACTS, CHANGES, IRREVERSIBLE, RESTRICTED, Gate, contradictory, own, protected
 from interlock.decide.proof.formula import (
     AtMost,
     Field,
@@ -79,7 +79,6 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def shipped(gate: Gate) -> list[Invariant]:
     """The invariants that every workspace's policy must keep; docs/proof.md says them in the same words."""
     external, untrusted = Flag("external"), Flag("untrusted")
-    restricted = negate(AtMost("data", 2))
     changes = both(CHANGES, either(own(gate.site), protected(gate.site)))
     classes = [({"data": one}, {"data": one + 1}) for one in range(len(RANKS) - 1)]
     persons = sorted({0, *_thresholds(gate, "approvals")})
@@ -91,7 +90,12 @@ def shipped(gate: Gate) -> list[Invariant]:
         _never("i2-irreversible", "nothing irreversible or privileged is allowed without a person",
                both(ALONE, either(IRREVERSIBLE, Flag("privileged"))), gate, "ALLOW"),
         _never("i5-restricted", "nothing restricted reaches an external sink without a person",
-               both(ALONE, external, restricted), gate, "ALLOW"),
+               both(ALONE, external, RESTRICTED), gate, "ALLOW"),
+        _never("i5-relabel",
+               "no label is lowered without a person, unless a rule that names the action and an owner allows it for what"
+               " is bounded and not restricted",
+               both(ALONE, Flag("relabels"), either(RESTRICTED, negate(Flag("bounded")), negate(gate.encoded.owned))),
+               gate, "ALLOW"),
         _never("i5-authority",
                "nothing of untrusted integrity chooses a destination, a command, a path or a recipient alone",
                both(ALONE, untrusted, Flag("authority"), ACTS), gate, "ALLOW"),

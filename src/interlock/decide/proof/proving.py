@@ -125,7 +125,10 @@ def _staged(violation: Violation, situation: Situation, policies: PolicySet, sit
 
 
 def compare(old: PolicySet, new: PolicySet) -> Difference:
-    """Whether every request gets at least as strict an answer (and as many persons) as before."""
+    """Whether every request gets at least as strict an answer (and as many persons) as before.
+
+    A permission that speaks for the person where a label is lowered is less strict than one that does not.
+    """
     before, after = encode(old), encode(new)
     try:
         found = Finder().find(_loosened(before, after))
@@ -133,10 +136,10 @@ def compare(old: PolicySet, new: PolicySet) -> Difference:
         return Difference(outcome="gave-up")
     if found is None:
         return Difference(outcome="proved")
-    levels = [_answered(found.request, policies) for policies in (old, new)]
-    if levels[1] >= levels[0]:
+    answers = [_answered(found.request, policies) for policies in (old, new)]
+    if answers[1] >= answers[0]:
         raise _unreplayed()
-    return Difference(outcome="refuted", request=found.request, old=said(levels[0]), new=said(levels[1]))
+    return Difference(outcome="refuted", request=found.request, old=_words(answers[0]), new=_words(answers[1]))
 
 
 def possible(old: PolicySet, new: PolicySet) -> list[Possible]:
@@ -192,7 +195,12 @@ def replay(situation: Situation, policies: PolicySet, site: Site) -> str:
 
 def _loosened(before: Encoded, after: Encoded) -> Formula:
     levels = sorted({*before.levels, *after.levels})
-    return either(*(both(before.at_least(level), negate(after.at_least(level))) for level in levels))
+    stricter = (both(before.at_least(level), negate(after.at_least(level))) for level in levels)
+    return either(*stricter, both(negate(_spoken_for(before)), _spoken_for(after)))
+
+
+def _spoken_for(encoded: Encoded) -> Formula:
+    return both(encoded.owned, negate(encoded.at_least(1)))
 
 
 def _replayed(violation: Violation, situation: Situation, policies: PolicySet, site: Site) -> Counterexample:
@@ -216,9 +224,15 @@ def _set(situation: Situation, values: Mapping[str, Field]) -> Situation:
     return msgspec.structs.replace(situation, request=msgspec.convert(fields, PolicyRequest, strict=True))
 
 
-def _answered(request: PolicyRequest, policies: PolicySet) -> int:
+def _answered(request: PolicyRequest, policies: PolicySet) -> tuple[int, bool]:
+    """The level, and whether no rule would speak for a person."""
     answer = policies.evaluate(request)
-    return level_of(answer.decision, answer.approvals)
+    return level_of(answer.decision, answer.approvals), not answer.owned
+
+
+def _words(answered: tuple[int, bool]) -> str:
+    level, asks = answered
+    return said(level) if asks else f"{said(level)} also to lower a label"
 
 
 def _unreplayed() -> IntegrityError:

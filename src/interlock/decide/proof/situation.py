@@ -25,7 +25,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "reversibility": tuple(one.value for one in Reversibility),
 }
 RANKS = tuple(Confidentiality)
-BESIDES = ("authority", "foreign", "claimed", "whole")
+BESIDES = ("authority", "foreign", "claimed", "whole", "relabels", "bounded")
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +33,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     ``accepts``: the manifest's limit; ``authority``: an untrusted value is in an argument with authority; ``foreign``:
     a value of another tenant or scope would arrive; ``claimed``: the effect is one that the analyst
-    claims; ``whole``: and the claim takes the place of a broad manifest.
+    claims; ``whole``: and the claim takes the place of a broad manifest; ``relabels``: the action lowers a label;
+    ``bounded``: of a value that a rule may speak for.
     """
 
     request: PolicyRequest
@@ -42,6 +43,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     foreign: bool = False
     claimed: bool = False
     whole: bool = False
+    relabels: bool = False
+    bounded: bool = False
 
 
 def values(situation: Situation) -> dict[str, Field]:

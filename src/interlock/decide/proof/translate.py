@@ -54,13 +54,15 @@ class Places:
 class Encoded:
     """A policy set as formulas: the conditions of each kind of rule; confirmations by the number of persons.
 
-    ``changes`` is where some rule wants a form that the action does not have yet.
+    ``changes`` is where some rule wants a form that the action does not have yet, ``owned`` where a permission matches
+    that names the action and an owner.
     """
 
     permits: Formula
     forbids: Formula
     changes: Formula
     confirms: Mapping[int, Formula]
+    owned: Formula = False
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -89,9 +91,12 @@ def encode(policies: PolicySet) -> Encoded:
     """The formulas of a policy set; raises ``PolicyFileError`` for a rule outside the subset."""
     places = Places(policies.home, policies.root)
     of: dict[str, list[Formula]] = {"permit": [], "forbid": [], "modify": []}
+    owned: list[Formula] = []
     confirms: dict[int, list[Formula]] = {}
     for rule in policies.rules:
         found = condition(rule, places)
+        if rule.effect == "permit" and rule.named and rule.origin.owner:
+            owned.append(found)
         if rule.effect == "confirm":
             confirms.setdefault(rule.approvals, []).append(found)
         elif rule.effect in of:
@@ -99,7 +104,8 @@ def encode(policies: PolicySet) -> Encoded:
         else:
             raise _refusal(rule, f"a rule with the effect {rule.effect!r}")
     permits, forbids, changes = (either(*parts) for parts in of.values())
-    return Encoded(permits, forbids, changes, {needed: either(*parts) for needed, parts in sorted(confirms.items())})
+    asked = {needed: either(*parts) for needed, parts in sorted(confirms.items())}
+    return Encoded(permits, forbids, changes, asked, either(*owned))
 
 
 def condition(rule: CompiledRule, places: Places) -> Formula:

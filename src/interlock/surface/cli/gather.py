@@ -16,7 +16,7 @@ from interlock.artifact.action import Effect, Manifest, Reversibility
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import IntegrityError, InterlockError
-from interlock.artifact.label import STRICTEST, Label, join
+from interlock.artifact.label import CLEAN, STRICTEST, Label, join
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision, Reason
@@ -26,9 +26,10 @@ from interlock.decide.flow import static_view
 from interlock.decide.life import Status
 from interlock.decide.policy import RuleOrigin
 from interlock.decide.references import dependencies
+from interlock.harness import observing
 from interlock.harness.core import Core
+from interlock.harness.facts import finished_labels
 from interlock.harness.minting import known_resources
-from interlock.harness.observing import Preview
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import PlanRow
 from interlock.surface.cli import view
@@ -64,7 +65,7 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
             "plan.altered", "the stored plan is not the one its digest names", hint="interlock ledger verify"
         )
     plan, task, now = row.plan, core.store.task(row.task).task, core.clock()
-    evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task))
+    evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task)).knowing(finished_labels(core, plan))
     evidence = evidence.opining(core.contexts.judged(row.context)[0])
     seen = list(_seen(plan, evidence))
     left = [item for item in seen if item.step.id not in plan.finished]
@@ -103,9 +104,7 @@ def steps_of(plan: Plan, evidence: Evidence, asked: set[str]) -> tuple[view.Step
 
 def previews_of(row: PlanRow) -> tuple[view.Effect, ...]:
     """The previews as they were probed and will be signed."""
-    if not row.previews:
-        return ()
-    found = codec.decode(row.previews, tuple[Preview, ...], data=True)
+    found = observing.previews_of(row)
     return tuple(view.Effect(step=one.step, kind=one.kind, text=one.text, label=one.label) for one in found)
 
 
@@ -124,7 +123,8 @@ def _seen(plan: Plan, evidence: Evidence) -> Iterator[_Seen]:
             outputs[step.id] = shapes[step.id] = STRICTEST
             yield _Seen(step=step, manifest=manifest, flow=None)
             continue
-        outputs[step.id], shapes[step.id] = flow.output, flow.guard
+        known = evidence.finished.get(step.id, CLEAN) if step.id in plan.finished else CLEAN
+        outputs[step.id], shapes[step.id] = join(flow.output, known), flow.guard
         yield _Seen(step=step, manifest=manifest, flow=flow, touched=flow.touched)
 
 
