@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from interlock.artifact import codec
 from interlock.artifact.errors import StateError
 from interlock.artifact.label import Label, join_all
-from interlock.artifact.plan import Plan, Step
+from interlock.artifact.plan import Plan, Proposal, Step
 from interlock.decide.references import Labelled, gather
 from interlock.harness.core import Core
 from interlock.harness.rows import ClaimRow
 
 _UNKNOWN = frozenset({"unknown", "claimed", "undoing"})
+_KEPT = ("action", "arguments", "when", "for_each", "needs", "expect", "rollback")
 _WORDS = frozenset({"happened", "not"})
 
 
@@ -43,6 +45,15 @@ def facts(
             elif count and not repeats(step):
                 found.append(f"{step.id}/{count}")
     return tuple(found)
+
+
+def keep_facts(plan: Plan, raw: bytes, finished: Sequence[str]) -> None:
+    """Raise ``StateError`` for a revision in which a finished step of the plan is not what it was."""
+    revised = {step.id: step for step in codec.decode(raw, Proposal).steps}
+    for name in (fact.partition("/")[0] for fact in finished):
+        before, after = plan.step(name), revised.get(name)
+        if after is None or any(getattr(before, field) != getattr(after, field) for field in _KEPT):
+            raise StateError("resume.changed", f"step {name} is finished, and the revision changes it or leaves it out")
 
 
 def finished_outputs(core: Core, plan: Plan) -> tuple[dict[str, Labelled], dict[str, list[Labelled]]]:

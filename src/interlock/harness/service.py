@@ -34,7 +34,7 @@ from interlock.harness.core import Clock, Core, system_clock
 from interlock.harness.egress import Egress
 from interlock.harness.execution import Execution
 from interlock.harness.extracting import Extractor
-from interlock.harness.facts import facts
+from interlock.harness.facts import facts, keep_facts
 from interlock.harness.judging import Judge, keep_apart
 from interlock.harness.models import Gateway
 from interlock.harness.observing import Observer, Preview, previews_of
@@ -291,9 +291,10 @@ class Harness:
         """Take an approval back; a plan that has not ended can no longer start a step."""
         return revoke(self.core, digest, reason, code="revoke.person")
 
-    def resume(self, digest: str, resolved: Mapping[str, str]) -> Decided:
+    def resume(self, digest: str, resolved: Mapping[str, str], raw: bytes = b"") -> Decided:
         """A halted plan's revision: finished steps are facts, the rest passes gate and approvals anew.
 
+        ``raw`` is a proposal in which the finished steps stand as they were; without it, the rest stays as it was too.
         ``resolved`` says of each step, or ``STEP/ITERATION``, whose outcome is unknown what a person found out:
         ``happened`` or ``not``.  The iterations of a loop that have happened are facts too.
         """
@@ -308,8 +309,10 @@ class Harness:
                     hint=f"go on with that one, or run: interlock revoke {standing.digest[:12]}",
                 )  # fmt: skip
             finished = facts(row.plan, self.core.store.claims(row.digest), resolved, self._repeats)
+            proposed = raw or reproposed(row)
+            keep_facts(row.plan, proposed, finished)
             self.core.record("resume", row.task, row.digest, codec.encode(dict(resolved)))
-            return self._proposals.propose(row.task, reproposed(row), parent=row, finished=finished)
+            return self._proposals.propose(row.task, proposed, parent=row, finished=finished)
 
     def _stands(self, revision: PlanRow) -> bool:
         """Whether a revision may still run, or has started anything that was not taken back."""

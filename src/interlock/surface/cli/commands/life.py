@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import click
 import msgspec
 
 from interlock.decide.life import Status
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
+from interlock.surface.cli.offhand import completed
 from interlock.surface.cli.opening import acting, approver, authenticated, person, reduced
 from interlock.surface.cli.outcome import (
     decided_data,
@@ -77,13 +80,15 @@ def _said(happened: tuple[str, ...], missing: tuple[str, ...]) -> dict[str, str]
     "--happened", multiple=True, metavar="STEP", help="A step, or STEP/ITERATION, of unknown outcome that did happen."
 )
 @click.option("--not-happened", "missing", multiple=True, metavar="STEP", help="One that did not.")
+@click.option("--plan", "file", type=click.File("rb"), help="Another rest: a plan with the finished steps as they were.")
 @reduced
-def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], unsafe: bool) -> int:
+def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], file: BinaryIO | None, unsafe: bool) -> int:
     """Propose the rest of a halted plan anew: finished steps are facts, the rest passes gate and approvals again."""
     resolved = _said(happened, missing)
     out = console()
     with acting(unsafe=unsafe) as harness:
-        decided = harness.resume(plan, resolved)
+        task = harness.core.store.task(harness.core.store.plan(plan).task).task
+        decided = harness.resume(plan, resolved, completed(file.read(), task) if file else b"")
         row = harness.core.store.plan(decided.digest) if decided.digest else None
     out.data(decided_data(decided), decided_text(decided))
     if row is not None and next_command(row):
