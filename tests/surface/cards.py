@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from interlock.artifact.action import Reversibility
+from interlock.artifact.codec import Json
 from interlock.artifact.label import Confidentiality, Integrity, Label
+from interlock.artifact.plan import Step
+from interlock.decide.flow import static_view
+from interlock.harness.catalogue import builtin
+from interlock.surface.cli.relabelled import relabelled
 from interlock.surface.cli.view import ArgumentView, Card, Cause, Effect, Past, Risk, StepView
+from tests.support.judging import evidence
 
 NOW = 1_763_712_000_000
 DIGEST = "7e26379f767b5ff3e1da8d9b5d1cd15732b4808f61e7c7e359507bcb341c08b5"
@@ -93,7 +99,42 @@ def long() -> Card:
     return card(*many, effects=effects, risk=Risk(reversibility=Reversibility.IRREVERSIBLE, secrets=secrets))
 
 
+BOUNDED: dict[str, Json] = {"oneOf": ["bill", "letter"]}
+RELABELLED: dict[str, dict[str, Json]] = {
+    "flow.endorse@1": {"value": {"$ref": "s1.output.kind"}, "why": "one of two words", **BOUNDED},
+    "flow.declassify@1": {"value": {"$ref": "s1.output.kind"}, "why": "two kinds say nothing", "to": "internal"},
+}
+
+
+def relabelled_by(action: str, arguments: dict[str, Json], shown: str = "", finished: tuple[str, ...] = ()) -> Effect:
+    """What the page says of one step that lowers a label."""
+    found = Step(id="s2", action=action, arguments=arguments, manifest="0" * 64)
+    private = Label(confidentiality=Confidentiality.PRIVATE, integrity=Integrity.UNTRUSTED, sources=("invoice.pdf",))
+    flow = static_view(found, builtin()[action], {"s1": private}, {"s1": Label()}, evidence())
+    [effect] = relabelled(flow, {"s2": shown} if shown else {}, finished)
+    return effect
+
+
+def relabel() -> Card:
+    """A value that a person is asked to trust."""
+    action = "flow.endorse@1"
+    arguments = RELABELLED[action]
+    asked = step(
+        id="s2", action=action, reversibility=Reversibility.PURE, undo="nothing to undo", target="", reason="",
+        sentence=("Trust ", "(not known yet: from s1)", " as if the principal had said it, because ", str(arguments["why"]), ""),
+        arguments=(ArgumentView(name="value", text='{"$ref":"s1.output.kind"}', origin="computed when it runs, from s1",
+                                known=False, label=PAGE),),
+    )  # fmt: skip
+    return card(
+        asked, goal="file the mail", planner_goal="file the mail", needed=1, approvals=(),
+        effects=(relabelled_by(action, arguments),),
+        risk=Risk(reversibility=Reversibility.PURE, touches=(("lowers", "label", 1),)),
+        causes=(Cause(decision="STEP_UP", code="floor.endorse", step="s2", field="from untrusted"),),
+    )  # fmt: skip
+
+
 GOLDEN = {
+    "relabel": relabel,
     "irreversible": card,
     "file-change": file_change,
     "hostile-ansi": lambda: hostile("ansi"),

@@ -17,9 +17,9 @@ from surface.cards import GOLDEN, HOSTILE, card, file_change, hostile, long, ste
 HERE = Path(__file__).parent
 CARDS = {**GOLDEN, "long": long}
 OURS = re.compile(
-    r"(│|┌|└|──|•|…|✖|○|↺|↻|▣|⇥|◆|¤|⚿|✓|▶|·|  |$|And \d|The harness has no|what is there now|s\d+: nothing is there|"
+    r"(│|┌|└|──|•|…|✖|○|↺|↻|▣|⇥|◆|¤|⚿|✓|▶|·|  |$|And \d|The harness has no|what is there now|a label would be lowered|s\d+: nothing is there|"
     r"[a-z0-9“]+ asked for: |Approvals: |You are the requester|s\d+ · |since the parent|none: |\d{4}-\d\d-\d\d |"
-    r"Silence is denial|Expired|plan   |verify |answer |Delete RDS |Write the file |Send( |$))"
+    r"Silence is denial|Expired|plan   |verify |answer |Delete RDS |Write the file |Trust |Send( |$))"
 )
 
 

@@ -145,8 +145,9 @@ def _probed(effect: Effect, named: bool, width: int, paint: Paint) -> Iterator[s
         "diff": "changes, - now, + then",
         "absent": "nothing is there yet; this would be",
         "text": "what is there now",
+        "relabel": "a label would be lowered, of a value that is now",
     }
-    label = "" if effect.label == CLEAN else f" · {_label(effect.label)}"
+    label = "" if effect.label == CLEAN and effect.kind != "relabel" else f" · {_label(effect.label)}"
     if named or effect.kind != "diff" or label:
         yield clip(f"{effect.step + ': ' if named else ''}{words.get(effect.kind, effect.kind)}{label}", width)
     tones = {"+": "good", "-": "danger"}
@@ -184,7 +185,8 @@ def _why_you(card: Card, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _cause(cause: Cause, width: int) -> Iterator[str]:
-    where = f"{cause.step}{'.' + visible(cause.field) if cause.field else ''}: " if cause.step else ""
+    between = ", " if cause.field.startswith("from ") else "."
+    where = f"{cause.step}{between + visible(cause.field) if cause.field else ''}: " if cause.step else ""
     rule_text = f", rule {visible(cause.rule)}" if cause.rule else ""
     place = f" at {visible(cause.place)}" if cause.place else ""
     owner = f", owner {visible(cause.owner)}" if cause.owner else ""

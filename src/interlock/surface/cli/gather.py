@@ -26,6 +26,7 @@ from interlock.decide.flow import static_view
 from interlock.decide.life import Status
 from interlock.decide.policy import RuleOrigin
 from interlock.decide.references import dependencies
+from interlock.decide.relabel import relabels
 from interlock.harness import observing
 from interlock.harness.core import Core
 from interlock.harness.facts import finished_labels
@@ -33,6 +34,7 @@ from interlock.harness.minting import known_resources
 from interlock.harness.proposals import Proposals
 from interlock.harness.rows import PlanRow
 from interlock.surface.cli import view
+from interlock.surface.cli.relabelled import relabelled
 from interlock.surface.cli.words import DOES
 
 _FIELD = re.compile(r"\{([A-Za-z0-9_]+)\}")
@@ -83,7 +85,7 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
         shown_at=row.shown_at,
         steps=tuple(_step(item, asked, plan, evidence) for item in seen),
         risk=_risk(left, evidence),
-        effects=previews_of(row),
+        effects=tuple(_effects(row, left)),
         causes=tuple(_cause(core, reason) for reason in row.verdict.reasons if reason.decision is not Decision.ALLOW),
         approvals=tuple(approval.approver for approval in core.store.approvals(row.digest, now)),
         needed=row.verdict.approvals,
@@ -106,6 +108,16 @@ def previews_of(row: PlanRow) -> tuple[view.Effect, ...]:
     """The previews as they were probed and will be signed."""
     found = observing.previews_of(row)
     return tuple(view.Effect(step=one.step, kind=one.kind, text=one.text, label=one.label) for one in found)
+
+
+def _effects(row: PlanRow, left: Iterable[_Seen]) -> Iterator[view.Effect]:
+    """Labels that would be lowered, then what was probed."""
+    probed = previews_of(row)
+    shown = {one.step: one.text for one in probed if one.kind == "value"}
+    for seen in left:
+        if seen.flow is not None:
+            yield from relabelled(seen.flow, shown, row.plan.finished)
+    yield from (one for one in probed if one.kind != "value")
 
 
 def _seen(plan: Plan, evidence: Evidence) -> Iterator[_Seen]:
@@ -241,7 +253,7 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         for seen in left:
             for resource in seen.touched:
                 if resource.access is access and not (resource.kind == "endpoint" and _leaves(seen)):
-                    key = (DOES[access], resource.kind)
+                    key = (_does(seen, access), resource.kind)
                     counts[key] = counts.get(key, 0) + seen.times
     worst = max((seen.reversibility for seen in left), key=_ORDER.index, default=Reversibility.PURE)
     named = [seen.step.arguments.get("environment") for seen in left]
@@ -255,6 +267,10 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         cost=sum(manifest.cost * seen.times for seen, manifest in manifests),
         secrets=tuple(_secrets(manifest for _, manifest in manifests).items()),
     )
+
+
+def _does(seen: _Seen, access: Effect) -> str:
+    return "lowers" if seen.manifest is not None and relabels(seen.manifest) else DOES[access]
 
 
 def _secrets(manifests: Iterable[Manifest]) -> dict[str, int]:

@@ -58,7 +58,7 @@ class Risk(View, frozen=True, kw_only=True):
 
 
 class Effect(View, frozen=True, kw_only=True):
-    """What the harness probed of a step's effect: ``diff``, ``text``, ``absent`` or ``none``."""
+    """What the harness probed of a step's effect: ``diff``, ``text``, ``absent``, ``value``, ``none``; or ``relabel``."""
 
     step: str
     kind: str
