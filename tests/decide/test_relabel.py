@@ -118,7 +118,7 @@ def test_what_a_parent_plan_finished_is_known() -> None:
     steps = PAGE, endorse(REF)
     assert "relabel.unknown" not in codes(judge(*steps, known=known(), finished=("s1",)))
     assert "relabel.unknown" in codes(judge(*steps, known=known(), finished=("s1/2",)))
-    secret = known(finished={"s1": SECRET})
+    secret = known().knowing({"s1": SECRET})
     verdict = judge(PAGE, declassify(REF), known=secret, finished=("s1",))
     assert [one.field for one in verdict.reasons if one.code == "floor.declassify"] == ["from restricted"]
 

@@ -109,7 +109,7 @@ def admitted(fields: Fields, text: str) -> dict[str, Json]:
         raise ExtractionError("extract.shape", "the model's answer does not have exactly the fields that were asked for")
     for name, field in fields.items():
         _hold(name, field, found[name])
-    return cast("dict[str, Json]", found)
+    return found
 
 
 def wanted(fields: Fields) -> bytes:
@@ -207,5 +207,5 @@ def _schema(field: Field) -> Json:
             return {"type": "integer", "minimum": low, "maximum": high}
         case ChoiceField(choices=choices):
             return {"type": "string", "enum": list(choices)}
-        case FlagField():
+        case _:
             return {"type": "boolean"}

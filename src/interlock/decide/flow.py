@@ -19,7 +19,7 @@ from interlock.artifact.action import Effect, Manifest, Role
 from interlock.artifact.analysis import ORDERS, Analysis
 from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
-from interlock.artifact.label import CLEAN, Confidentiality, Integrity, Label, flows_to, join, join_all
+from interlock.artifact.label import Confidentiality, Integrity, Label, flows_to, join, join_all
 from interlock.artifact.plan import Step
 from interlock.artifact.resources import Touched, inside, touched
 from interlock.artifact.verdict import Decision, Reason

@@ -66,11 +66,16 @@ def relabels(manifest: Manifest) -> bool:
     return manifest.driver.name == DRIVER
 
 
+def endorses(manifest: Manifest) -> bool:
+    """Whether an action that relabels is about integrity."""
+    return manifest.driver.operation == "endorse"
+
+
 def lowered(manifest: Manifest, step: str, values: Mapping[str, Json], label: Label) -> Label:
     """The label of what the action returns; its provenance says so.  An action that relabels nothing leaves it."""
     if not relabels(manifest):
         return label
-    if manifest.driver.operation == "endorse":
+    if endorses(manifest):
         trusted = msgspec.structs.replace(label, integrity=Integrity.TRUSTED)
         return join(trusted, Label(sources=(f"endorsed:{step}",)))
     wanted = [level for level in Confidentiality if level == values.get("to")]
@@ -118,7 +123,8 @@ def check_relabel(view: View, known: Collection[str] | None, evidence: Evidence)
             yield _reason(Decision.DENY, "relabel.outside", view, "value")
     for name in unknown:
         yield _reason(Decision.DENY, "relabel.unknown", view, name)
-    yield _reason(Decision.STEP_UP, f"floor.{manifest.driver.operation}", view, f"{_FROM}{_before(view)}")
+    code = "floor.endorse" if endorses(manifest) else "floor.declassify"
+    yield _reason(Decision.STEP_UP, code, view, f"{_FROM}{_before(view)}")
 
 
 def by_rule(view: View | None, reasons: Sequence[Reason], answers: Sequence[PolicyAnswer]) -> tuple[Reason, ...]:
@@ -149,7 +155,7 @@ def _needs_no_person(view: View) -> bool:
 
 
 def _before(view: View) -> str:
-    side = view.carries.integrity if view.manifest.driver.operation == "endorse" else view.carries.confidentiality
+    side = view.carries.integrity if endorses(view.manifest) else view.carries.confidentiality
     return side.value
 
 

@@ -179,7 +179,7 @@ def _told(request: PolicyRequest, policies: PolicySet) -> tuple[str, tuple[str, 
     """The answer in words, and the rules that gave it."""
     answer = policies.evaluate(request)
     rules = {reason.rule for reason in answer.reasons if reason.rule and reason.decision is answer.decision}
-    return said(level_of(answer.decision, answer.approvals)), tuple(sorted(rules))
+    return _words((level_of(answer.decision, answer.approvals), not answer.owned)), tuple(sorted(rules))
 
 
 def said(level: int) -> str:

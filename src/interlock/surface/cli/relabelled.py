@@ -12,7 +12,7 @@ from interlock.artifact.arguments import is_literal
 from interlock.artifact.codec import Json
 from interlock.decide.flow import View
 from interlock.decide.references import dependencies
-from interlock.decide.relabel import Bound, bound_of, relabels
+from interlock.decide.relabel import Bound, bound_of, endorses, relabels
 from interlock.surface.cli import view
 
 
@@ -27,7 +27,7 @@ def relabelled(flow: View, shown: Mapping[str, str], finished: Collection[str]) 
 
 def _change(flow: View) -> str:
     before, after = flow.carries, flow.output
-    if flow.manifest.driver.operation == "endorse":
+    if endorses(flow.manifest):
         return f"may be acted on as if the principal had said it: {before.integrity.value} → {after.integrity.value}"
     return f"who may know it: {before.confidentiality.value} → {after.confidentiality.value}"
 
