@@ -56,7 +56,9 @@ def endorse(name: str, value: Json, /, **fields: object) -> ProposedStep:
 
 def declassify(name: str, value: Json, to: str = "internal", /, **fields: object) -> ProposedStep:
     bound: Mapping[str, Json] = fields.pop("bound", {})  # type: ignore[assignment]
-    return step(name, "flow.declassify@1", arguments={"value": value, "to": to, "why": "says nothing", **bound}, **fields)
+    return step(
+        name, "flow.declassify@1", arguments={"value": value, "to": to, "why": "says nothing", **bound}, **fields
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +95,9 @@ def test_an_owners_rule_lets_a_bounded_value_choose_and_the_receipt_says_whose_r
     claims = {one.step: one.labelled.label for one in core.store.claims(decided.digest or "")}
     assert (claims["s2"].untrusted, claims["s3"].untrusted, claims["s4"].untrusted) == (True, False, False)
     assert "endorsed:s3" in claims["s3"].sources
-    assert [(one.step, one.rule) for one in receipt_of(owned, "s3").verdict.reasons if one.code == "relabel.by_rule"] == [
-        ("s3", "kinds")
-    ]
+    assert [
+        (one.step, one.rule) for one in receipt_of(owned, "s3").verdict.reasons if one.code == "relabel.by_rule"
+    ] == [("s3", "kinds")]
 
 
 def test_a_person_who_agreed_stands_in_the_receipt(owned: World) -> None:
@@ -108,7 +110,9 @@ def test_a_person_who_agreed_stands_in_the_receipt(owned: World) -> None:
 
 def receipt_of(world: World, name: str) -> Receipt:
     core = world.harness.core
-    found = [index for index, one in enumerate(core.ledger.entries()) if one.kind == "receipt" and f"/{name}/" in one.subject]
+    found = [
+        index for index, one in enumerate(core.ledger.entries()) if one.kind == "receipt" and f"/{name}/" in one.subject
+    ]
     raw = core.ledger.payload(found[-1])
     return verify(raw, core.keys.keyring, "harness", "receipt", Receipt, at=core.clock()).predicate
 
@@ -280,7 +284,9 @@ def test_an_approval_is_of_no_use_for_another_value(owned: World) -> None:
     owned.harness.preview(other)
     for changes in ({}, {"plan": owned.harness.core.store.plan(other).digest}):
         with pytest.raises(InterlockError):
-            owned.harness.approve(owned.approval(other, **{"preview": owned.harness.core.store.plan(new).preview_digest, **changes}))
+            owned.harness.approve(
+                owned.approval(other, **{"preview": owned.harness.core.store.plan(new).preview_digest, **changes})
+            )
     owned.harness.approve(word)
     assert owned.harness.core.store.plan(other).status is Status.PENDING
 

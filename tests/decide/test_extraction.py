@@ -45,7 +45,9 @@ def test_3_fields_that_are_not_bounded_or_do_not_stand_in_the_plan_are_denied(na
 
 
 def test_it_is_allowed_and_its_output_is_never_trusted() -> None:
-    verdict = judge(extract(FIELDS), step("s2", "write@1", arguments={"path": {"$ref": "s1.output.name"}}), known=known())
+    verdict = judge(
+        extract(FIELDS), step("s2", "write@1", arguments={"path": {"$ref": "s1.output.name"}}), known=known()
+    )
     assert codes(verdict) == {"flow.untrusted_authority"}
     assert FLOW["model.extract@1"].output.label == Label(integrity=Integrity.UNTRUSTED)
 
@@ -59,4 +61,6 @@ def test_what_the_provider_may_not_know_is_denied() -> None:
 
 def test_a_workspace_without_the_group_has_none() -> None:
     assert FLOW["model.extract@1"].accepts is Confidentiality.PRIVATE
-    assert codes(judge(extract(FIELDS), known=evidence(catalogue={**CATALOGUE, **FLOW}))) == {"manifest.group_not_loaded"}
+    assert codes(judge(extract(FIELDS), known=evidence(catalogue={**CATALOGUE, **FLOW}))) == {
+        "manifest.group_not_loaded"
+    }

@@ -153,7 +153,7 @@ def test_a_rule_that_names_action_and_owner_stands_for_a_person(name: str) -> No
 NO_RULE = {
     "no owner": "rules:\n  - allow: flow.endorse\n",
     "a pattern": 'rules:\n  - allow: "flow.*"\n    owner: ann\n',
-    "two actions": 'rules:\n  - allow: [flow.endorse, flow.declassify]\n    owner: ann\n',
+    "two actions": "rules:\n  - allow: [flow.endorse, flow.declassify]\n    owner: ann\n",
     "another rule that asks": 'rules:\n  - allow: flow.endorse\n    owner: ann\n  - verify: "*"\n',
 }
 
@@ -180,7 +180,9 @@ def test_when_it_runs_the_value_is_held_to_its_bound() -> None:
     facts = msgspec.structs.replace(facts, digests={"flow.endorse@1": found.manifest})
     for value, code in (("a", set[str]()), ("c", {"relabel.outside"})):
         arguments = {"value": Labelled(value=value, label=UNTRUSTED)}
-        arguments |= {name: Labelled(value=one, label=CLEAN) for name, one in found.arguments.items() if name != "value"}
+        arguments |= {
+            name: Labelled(value=one, label=CLEAN) for name, one in found.arguments.items() if name != "value"
+        }
         view, verdict = gate.recheck(found, arguments, CLEAN, CLEAN, facts)
         assert codes(verdict) == {"floor.endorse", *code}
         assert view.output == Label(sources=("endorsed:s2", "page"))

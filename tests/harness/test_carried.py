@@ -77,7 +77,13 @@ def test_what_was_remembered_of_a_strangers_mail_is_a_strangers_still(
     decided = world.harness.propose(task.id, proposal(task, read("s1", "mail.txt"), wanted))
     assert decided.verdict.decision is Decision.ALLOW, decided.verdict
     assert world.harness.execute(decided.digest or "") is ends
-    for key, carries in (("mail/1", True), ("mail/1/subject", True), ("mail", True), ("mail/2", False), ("greeting", False)):
+    for key, carries in (
+        ("mail/1", True),
+        ("mail/1/subject", True),
+        ("mail", True),
+        ("mail/2", False),
+        ("greeting", False),
+    ):
         label = recalled(world, key, kind)
         assert (label.untrusted, label.confidentiality is Confidentiality.PRIVATE) == (carries, carries), key
     other = "row" if kind == "memory" else "memory"

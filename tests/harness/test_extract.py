@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from tests.support.world import World, proposal, step, write
 
-from interlock.artifact.plan import ForEach
 from interlock.artifact.label import Confidentiality
+from interlock.artifact.plan import ForEach
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
 from support.extracting import ANSWER, FIELDS, answering, extract, read, run, section

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.judging import evidence
+
 from interlock.artifact.action import Reversibility
 from interlock.artifact.codec import Json
 from interlock.artifact.label import Confidentiality, Integrity, Label
@@ -10,7 +12,6 @@ from interlock.decide.flow import static_view
 from interlock.harness.catalogue import builtin
 from interlock.surface.cli.relabelled import relabelled
 from interlock.surface.cli.view import ArgumentView, Card, Cause, Effect, Past, Risk, StepView
-from tests.support.judging import evidence
 
 NOW = 1_763_712_000_000
 DIGEST = "7e26379f767b5ff3e1da8d9b5d1cd15732b4808f61e7c7e359507bcb341c08b5"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from surface.cards import BOUNDED, RELABELLED, relabelled_by
 from tests.support.world import World, proposal, step
 
 from interlock.artifact.codec import Json
 from interlock.surface.cli.card import draw
 from interlock.surface.cli.gather import card_of
+from surface.cards import BOUNDED, RELABELLED, relabelled_by
 
 ENDORSE, DECLASSIFY = RELABELLED
 REF: Json = {"$ref": "s1.output.kind"}

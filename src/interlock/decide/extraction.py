@@ -61,7 +61,8 @@ class ChoiceField(Value, frozen=True, kw_only=True, tag_field="type", tag="enum"
     """One of a few literals."""
 
     choices: Annotated[
-        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...], msgspec.Meta(min_length=1, max_length=32)
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...],
+        msgspec.Meta(min_length=1, max_length=32),
     ]
 
 
@@ -106,7 +107,9 @@ def admitted(fields: Fields, text: str) -> dict[str, Json]:
     except CodecError as error:
         raise ExtractionError("extract.answer", f"the model's answer is no value of the codec ({error.code})") from None
     if not isinstance(found, dict) or found.keys() != fields.keys():
-        raise ExtractionError("extract.shape", "the model's answer does not have exactly the fields that were asked for")
+        raise ExtractionError(
+            "extract.shape", "the model's answer does not have exactly the fields that were asked for"
+        )
     for name, field in fields.items():
         _hold(name, field, found[name])
     return found
@@ -129,9 +132,7 @@ def check_extraction(view: View) -> Iterator[Reason]:
         return
     fields = view.step.arguments.get("fields")
     try:
-        if not is_literal(fields):
-            raise ExtractionError("extract.fields", "the fields are no literal")
-        declared(fields)
+        declared(fields if is_literal(fields) else None)
     except ExtractionError as error:
         yield Reason(decision=Decision.DENY, stage=3, code=error.code, step=view.step.id, field="fields")
 

@@ -286,7 +286,12 @@ def _manifests(plan: Plan, evidence: Evidence, found: list[Reason]) -> list[Mani
 
 
 def _ask_step(view: View, before: Label, evidence: Evidence, known: Collection[str] | None) -> AskedStep:
-    found = [*check_arguments(view), *check_extraction(view), *check_scope(view, evidence), *check_floor(view, evidence)]
+    found = [
+        *check_arguments(view),
+        *check_extraction(view),
+        *check_scope(view, evidence),
+        *check_floor(view, evidence),
+    ]
     found += check_relabel(view, known, evidence)
     # (6) What nobody can see into is raised.
     found += check_sight(view)

@@ -140,7 +140,9 @@ def covered(reason: Reason, said: Collection[Reason]) -> bool:
     """Whether a person was asked about at least as much, when the label was not known as well as it is now."""
     if reason.code not in ASKS:
         return False
-    ranks = {f"{_FROM}{level.value}": rank for levels in (Confidentiality, Integrity) for rank, level in enumerate(levels)}
+    ranks = {
+        f"{_FROM}{level.value}": rank for levels in (Confidentiality, Integrity) for rank, level in enumerate(levels)
+    }
     asked = (one for one in said if (one.code, one.step) == (reason.code, reason.step))
     return any(ranks[reason.field] <= ranks[one.field] for one in asked)
 

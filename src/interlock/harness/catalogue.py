@@ -41,7 +41,9 @@ def load(workspace: Workspace) -> Mapping[str, Manifest]:
             if manifest.reference in found:
                 raise ConfigurationError("actions.duplicate", f"{name}: {manifest.reference} is declared twice")
             if manifest.driver.name in _OWN_DRIVERS and name not in shipped:
-                raise ConfigurationError("actions.driver", f"{name}: {manifest.reference} names a driver of the harness")
+                raise ConfigurationError(
+                    "actions.driver", f"{name}: {manifest.reference} names a driver of the harness"
+                )
             found[manifest.reference] = manifest
     check_forms(found)
     return found

@@ -173,7 +173,9 @@ class Run:
     def _as_shown(self, step: Step, arguments: Mapping[str, Labelled]) -> None:
         """A value whose label a person agreed to lower is the one that the person was shown."""
         shown = seen_value(step, self._core.catalogue[step.action], arguments)
-        if shown is not None and shown.whole not in {one.whole for one in previews_of(self._row) if one.step == step.id}:
+        if shown is not None and shown.whole not in {
+            one.whole for one in previews_of(self._row) if one.step == step.id
+        }:
             raise StateError("relabel.unseen", f"the value of step {step.id} is not the one that was shown")
 
     def _claim(self, resolved: Resolved) -> None:

@@ -76,7 +76,8 @@ def compile_rule(statement: Statement, *, home: str, root: str) -> CompiledRule:
     file, line, text = statement.file, statement.line, statement.text
     origin = RuleOrigin(file=file, line=line, owner=notes.owner, why=notes.why, text=text)
     return CompiledRule(id=notes.id, effect=effect, tier=tier, approvals=approvals, asks=asks,
-                        form=notes.form, named=_named(policy), tells=tells, facts=facts, policy=policy, origin=origin)  # fmt: skip
+                        form=notes.form, named=_named(policy), tells=tells, facts=facts, policy=policy,
+                        origin=origin)  # fmt: skip
 
 
 def policy_handle(rules: Iterable[CompiledRule]) -> cedarpy.PolicySet:

@@ -184,9 +184,7 @@ def _permitted(request: PolicyRequest, permits: Iterable[CompiledRule], lifted: 
     permitted = _answer(Decision.ALLOW, "policy.permitted_open" if request.open else "policy.permitted", permits)
     evidence = _answer(Decision.ALLOW, "policy.evidence", (rule for rule in lifted if rule.tier == 1))
     owned = sorted(rule.id for rule in permits if rule.named == request.action and rule.origin.owner)
-    return PolicyAnswer(
-        decision=Decision.ALLOW, reasons=permitted.reasons + evidence.reasons, owned=tuple(owned)
-    )
+    return PolicyAnswer(decision=Decision.ALLOW, reasons=permitted.reasons + evidence.reasons, owned=tuple(owned))
 
 
 def _answer(decision: Decision, code: str, rules: Iterable[CompiledRule], approvals: int = 0) -> PolicyAnswer:

@@ -92,8 +92,8 @@ def shipped(gate: Gate) -> list[Invariant]:
         _never("i5-restricted", "nothing restricted reaches an external sink without a person",
                both(ALONE, external, RESTRICTED), gate, "ALLOW"),
         _never("i5-relabel",
-               "no label is lowered without a person, unless a rule that names the action and an owner allows it for what"
-               " is bounded and not restricted",
+               "no label is lowered without a person, unless a rule that names the action and an owner allows it for"
+               " what is bounded and not restricted",
                both(ALONE, Flag("relabels"), either(RESTRICTED, negate(Flag("bounded")), negate(gate.encoded.owned))),
                gate, "ALLOW"),
         _never("i5-authority",

@@ -67,8 +67,8 @@ def card_of(core: Core, row: PlanRow, *, viewer: str = "") -> view.Card:
             "plan.altered", "the stored plan is not the one its digest names", hint="interlock ledger verify"
         )
     plan, task, now = row.plan, core.store.task(row.task).task, core.clock()
-    evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task)).knowing(finished_labels(core, plan))
-    evidence = evidence.opining(core.contexts.judged(row.context)[0])
+    evidence = Proposals(core, unattended=False).evidence(core.store.task(row.task))
+    evidence = evidence.knowing(finished_labels(core, plan)).opining(core.contexts.judged(row.context)[0])
     seen = list(_seen(plan, evidence))
     left = [item for item in seen if item.step.id not in plan.finished]
     asked = {reason.step for reason in row.verdict.reasons if reason.decision is not Decision.ALLOW}

@@ -58,7 +58,10 @@ class Risk(View, frozen=True, kw_only=True):
 
 
 class Effect(View, frozen=True, kw_only=True):
-    """What the harness probed of a step's effect: ``diff``, ``text``, ``absent``, ``value``, ``none``; or ``relabel``."""
+    """What the harness probed of a step's effect: ``diff``, ``text``, ``absent``, ``value`` or ``none``.
+
+    ``relabel`` is what the harness knows by itself of a label that would be lowered.
+    """
 
     step: str
     kind: str

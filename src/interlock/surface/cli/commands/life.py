@@ -80,7 +80,9 @@ def _said(happened: tuple[str, ...], missing: tuple[str, ...]) -> dict[str, str]
     "--happened", multiple=True, metavar="STEP", help="A step, or STEP/ITERATION, of unknown outcome that did happen."
 )
 @click.option("--not-happened", "missing", multiple=True, metavar="STEP", help="One that did not.")
-@click.option("--plan", "file", type=click.File("rb"), help="Another rest: a plan with the finished steps as they were.")
+@click.option(
+    "--plan", "file", type=click.File("rb"), help="Another rest: a plan with the finished steps as they were."
+)
 @reduced
 def resume(plan: str, happened: tuple[str, ...], missing: tuple[str, ...], file: BinaryIO | None, unsafe: bool) -> int:
     """Propose the rest of a halted plan anew: finished steps are facts, the rest passes gate and approvals again."""
