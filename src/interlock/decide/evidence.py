@@ -71,8 +71,9 @@ class Site(Value, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one decision.
 
-    ``certificate`` is the digest of what was proved of ``policy``, where it must be; ``finished`` are the labels of
-    what the plan's finished steps have returned; ``drift`` says how far the task's latest judged steps lie from its goal.
+        ``certificate`` is the digest of what was proved of ``policy``, where it must be; ``finished`` are the labels of
+        what the plan's finished steps have returned; ``drift`` says how far the task's latest judged steps lie from its
+    goal.
     """
 
     site: Site
