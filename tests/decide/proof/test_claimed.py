@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.decide.test_static_check import LITERALS, examined
-from tests.support.judging import CATALOGUE, PRIVATE, SECRET, SITE, UNTRUSTED, evidence, step
+from tests.support.judging import CATALOGUE, PRIVATE, SECRET, SITE, UNTRUSTED, evidence, policy, step
 
 from interlock.artifact.action import Effect, Role
 from interlock.artifact.analysis import Analysis, Opacity
@@ -18,6 +18,7 @@ from interlock.decide.policy import PolicyRequest
 from interlock.decide.proof import floor
 from interlock.decide.proof.formula import holds
 from interlock.decide.proof.situation import Situation, values
+from interlock.decide.proof.translate import encode
 
 RESOURCES = (
     ("file", "/srv/work/a"), ("file", "/srv/work"), ("file", "/srv/work/policy/x"), ("file", "/srv/work/vault/k"), ("file", "/tmp/a"),
@@ -33,6 +34,7 @@ CLAIMS = st.builds(
     st.lists(TOUCHED, max_size=3),
     st.sampled_from(((), (), (Opacity(argument="command", code="shell.dynamic"),))),
 )
+ENCODED = encode(policy())
 RECEIVED = st.sampled_from((CLEAN, PRIVATE, SECRET, UNTRUSTED, join(SECRET, UNTRUSTED)))
 
 
@@ -65,5 +67,5 @@ def test_no_part_of_a_step_is_decided_less_strictly_than_the_proof_says(
         given_values = values(situation(asked.view, number, request))
         if holds(floor.floor_denies(SITE), given_values):
             assert Decision.DENY in real
-        if holds(floor.floor_asks(), given_values):
+        if holds(floor.floor_asks(ENCODED), given_values):
             assert real & {Decision.DENY, Decision.STEP_UP}
