@@ -31,7 +31,7 @@ OWNED = """rules:
     owner: ann
   - allow: flow.declassify
     owner: ann
-    resource: "label:internal"
+    resource: "relabelling:internal"
 """
 PAGE = step("s1", "page@1", arguments={"url": "https://known.example/"})
 PRIVATE_STEP = step("s1", "private@1")

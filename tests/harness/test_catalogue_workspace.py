@@ -184,3 +184,30 @@ def test_the_published_schema_admits_every_built_in_manifest() -> None:
     assert [name for name, one in found.items() if not schema.is_valid(codec.builtin(one))] == []
     unknown = {**codec.builtin(found["files.delete@1"]), "transformations": {"x": {"run": "y"}}}  # type: ignore[dict-item]
     assert not schema.is_valid(unknown)
+
+
+QUARANTINED: dict[str, tuple[str, str, str]] = {
+    "nothing is said": ('[model]\nbase_url = "http://a"\nname = "big"\naccepts = "internal"\n', "big", "internal"),
+    "another model of the same provider": (
+        '[model]\nbase_url = "http://a"\nname = "big"\n[extract]\nname = "small"\naccepts = "public"\n', "small", "public",
+    ),
+    "the same provider never gets more": (
+        '[model]\nbase_url = "http://a"\nname = "big"\naccepts = "public"\n[extract]\naccepts = "internal"\n', "big", "public",
+    ),
+    "a provider of its own": ('[extract]\nbase_url = "http://b"\nname = "own"\naccepts = "internal"\n', "own", "internal"),
+    "what is restricted goes nowhere": (
+        '[extract]\nbase_url = "http://b"\nname = "own"\naccepts = "restricted"\n', "own", "private",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUARANTINED)
+def test_the_quarantined_model_and_what_it_accepts(folder: Path, name: str) -> None:
+    text, model, accepts = QUARANTINED[name]
+    found = configured(folder, text).configuration.quarantined
+    assert (found.name, found.accepts.value) == (model, accepts)
+
+
+def test_a_key_without_the_provider_that_it_is_for(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"workspace\.extract"):
+        configured(folder, '[extract]\nkey_secret = "k"\n')

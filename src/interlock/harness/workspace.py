@@ -105,7 +105,7 @@ class JudgeModel(Model, frozen=True, kw_only=True):
 
 
 class Extract(Model, frozen=True, kw_only=True):
-    """The quarantined model of ``model.extract``; without a ``base_url`` the planner's provider serves it too.
+    """The quarantined model of ``model.extract``; without ``base_url`` it is the planner's, or another ``name`` there.
 
     It always has a process of its own.  Restricted data needs a declassification first, whatever is written here.
     """
@@ -161,7 +161,8 @@ class Configuration(Section, frozen=True, kw_only=True):
         accepts = [self.extract.accepts, Confidentiality.PRIVATE]
         if self.extract.base_url:
             return msgspec.structs.replace(self.extract, accepts=min(accepts, key=_rank))
-        return msgspec.structs.replace(self.model, accepts=min([*accepts, self.model.accepts], key=_rank))
+        name, least = self.extract.name or self.model.name, min([*accepts, self.model.accepts], key=_rank)
+        return msgspec.structs.replace(self.model, name=name, accepts=least)
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +265,16 @@ def load(folder: Path) -> Workspace:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ConfigurationError("workspace.file", f"{path.name}: {error}", hint="correct the file") from None
     _keep_apart(workspace)
+    _one_provider(configuration)
     return workspace
+
+
+def _one_provider(configuration: Configuration) -> None:
+    """Raise where ``[extract]`` says how to reach a provider that it does not name."""
+    found = configuration.extract
+    if not found.base_url and found != Extract(name=found.name, accepts=found.accepts):
+        text = "[extract] has no base_url, so that it may say nothing but name and accepts"
+        raise ConfigurationError("workspace.extract", text, hint="add base_url, or leave the rest to [model]")
 
 
 def _keep_apart(workspace: Workspace) -> None:

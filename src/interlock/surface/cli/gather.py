@@ -253,7 +253,8 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         for seen in left:
             for resource in seen.touched:
                 if resource.access is access and not (resource.kind == "endpoint" and _leaves(seen)):
-                    key = (_does(seen, access), resource.kind)
+                    lowers = seen.manifest is not None and relabels(seen.manifest)
+                    key = ("lowers", "label") if lowers else (DOES[access], resource.kind)
                     counts[key] = counts.get(key, 0) + seen.times
     worst = max((seen.reversibility for seen in left), key=_ORDER.index, default=Reversibility.PURE)
     named = [seen.step.arguments.get("environment") for seen in left]
@@ -267,10 +268,6 @@ def _risk(left: list[_Seen], evidence: Evidence) -> view.Risk:
         cost=sum(manifest.cost * seen.times for seen, manifest in manifests),
         secrets=tuple(_secrets(manifest for _, manifest in manifests).items()),
     )
-
-
-def _does(seen: _Seen, access: Effect) -> str:
-    return "lowers" if seen.manifest is not None and relabels(seen.manifest) else DOES[access]
 
 
 def _secrets(manifests: Iterable[Manifest]) -> dict[str, int]:
