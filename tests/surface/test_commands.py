@@ -173,6 +173,18 @@ def test_halted_plan_is_resumed_as_a_revision(place: Place) -> None:
     assert not (place.folder / "b.txt").exists()
 
 
+def test_a_halted_plan_is_resumed_with_another_rest(place: Place) -> None:
+    place.write("a.txt", "one")
+    steps = ("files.read@1", {"path": "a.txt"}), ("files.read@1", {"path": "gone.txt"})
+    said = place("run", "read both", "--plan", place.plan(*steps), "--json")
+    plan = str(said.json["plans"][0]["plan"])  # type: ignore[index]
+    rest = place.plan(steps[0], ("files.write@1", {"path": "b.txt", "content": {"$ref": "s1.output.text"}}))
+    again = place("resume", plan, "--plan", rest, "--json")
+    assert (again.code, again.json["status"]) == (0, "approved"), again
+    assert place("execute", str(again.json["plan"])).code == 0
+    assert (place.folder / "b.txt").read_text() == "one"
+
+
 def test_resume_takes_one_answer_for_each_step(place: Place) -> None:
     for command in ("resume", "rollback"):
         assert place(command, "abcd", "--happened", "s1", "--not-happened", "s1").code == 2
