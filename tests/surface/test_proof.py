@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,14 @@ def test_a_policy_that_cannot_be_proved_decides_nothing(place: Place, name: str)
     said = place("run", "read", "--plan", file)
     assert (said.code, why in said.err, "run: interlock policy prove" in said.err) == (2, True, True), said
     assert certificates(place) == 1
+
+
+def test_the_page_of_a_plan_names_the_certificate_that_an_approval_quotes(place: Place) -> None:
+    digest = place.asking()
+    shown: Any = place("plan", "show", digest, "--json").json
+    certificate = shown["card"]["certificate"]
+    assert len(certificate) == 64
+    assert f"proved interlock policy prove, certificate {certificate[:12]}" in place("plan", "show", digest).out
 
 
 def test_what_is_refused_is_proved_no_second_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

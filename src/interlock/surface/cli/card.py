@@ -260,6 +260,8 @@ def _clock(card: Card, width: int, paint: Paint) -> Iterator[str]:
     )
     yield paint(text, "warn")
     yield f"plan   sha256:{card.digest}" if width >= 78 else card.digest  # noqa: PLR2004 - a digest has 64 cells
+    if card.certificate:
+        yield f"proved interlock policy prove, certificate {card.certificate[:12]}"
     yield f"verify interlock plan show {card.digest[:12]} --verify && interlock ledger verify"
     if card.status == "pending":
         yield f"answer interlock approve {card.digest[:12]}   or   interlock deny {card.digest[:12]}"
