@@ -164,7 +164,7 @@ def _catalogue(calls: Iterable[tuple[Call, dict[str, Json]]], scope: Mapping[str
         known = found.get(manifest.reference)
         both = {**known.arguments, **manifest.arguments} if known is not None else manifest.arguments
         outside = isinstance(given, list) and call.type not in given
-        label = join_all([manifest.output.label, *([_label(call.result_labels)] if call.result_labels else [])])
+        label = join_all([manifest.output.label, *([label_of(call.result_labels)] if call.result_labels else [])])
         found[manifest.reference] = msgspec.structs.replace(
             manifest, arguments=both, group="other" if outside else shapes.GROUP, output=Output(label=label)
         )
@@ -172,7 +172,7 @@ def _catalogue(calls: Iterable[tuple[Call, dict[str, Json]]], scope: Mapping[str
 
 
 def _evidence(item: Item, site: Site, catalogue: Mapping[str, Manifest], *, unattended: bool) -> Evidence:
-    goal = _visible(item.goal or item.context.user_goal or "no goal was told")[:16_384]
+    goal = visible(item.goal or item.context.user_goal or "no goal was told")[:16_384]
     task = Task(
         id="task", revision=0, principal="principal", goal=goal, values=tuple(_QUOTED.findall(goal))[:256],
         budget=_BUDGET, created_at=0, expires_at=_NOW * 10,
@@ -189,13 +189,14 @@ def _evidence(item: Item, site: Site, catalogue: Mapping[str, Manifest], *, unat
         digests={reference: codec.digest(manifest) for reference, manifest in catalogue.items()},
         loaded=frozenset({shapes.GROUP}),
         policy=_policy(site.root, site.home),
-        received=_label(labels),
+        received=label_of(labels),
         spent=Budget(**dict.fromkeys(Budget.__struct_fields__, 0)),
         unattended=unattended,
     )
 
 
-def _label(names: Iterable[str]) -> Label:
+def label_of(names: Iterable[str]) -> Label:
+    """What a context's words for its data come to."""
     found = {name.lower() for name in names}
     level = Confidentiality.PUBLIC
     if found & _PRIVATE:
@@ -237,7 +238,8 @@ def _written(effect: Effect, values: Mapping[str, Json], site: Site) -> dict[str
     return {analysing.canonical(path, site): content}
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """The text as a goal can hold it."""
     try:
         codec.check(text)
     except InterlockError:
