@@ -80,7 +80,9 @@ _ALIASES: Final = {"file_path": "path", "filename": "path"}
 
 def call_of(item: Item) -> Mapped | Unmapped:
     """The call that an item stands for."""
-    [call] = item.calls or (Call(type=""),)
+    if len(item.calls) != 1:
+        return Unmapped(reason="not one call")
+    [call] = item.calls
     found = arguments(call)
     match item.kind:
         case "text":

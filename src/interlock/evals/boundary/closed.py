@@ -25,6 +25,7 @@ from interlock.harness.sandbox.jail import become, make_mount_point
 
 HOME: Final = "/home/user"
 TRIED_PORTS: Final = (21, 22, 25, 80, 443, 587, 3000, 4444, 5432, 8000, 8080, 8443, 9001)
+_INSIDE: Final = "10.0.0.2"
 _USER: Final = 1000
 _DEDICATED: Final = 1_899_000_000
 _ROOT: Final = "/mnt"
@@ -95,9 +96,13 @@ def _show(path: str, attributes: int) -> None:
 
 
 def _own_every_address() -> None:
-    """(3) one local route for all addresses (RTM_NEWROUTE of rtnetlink(7)), so that every connection ends here."""
+    """(3) one local route for all addresses (RTM_NEWROUTE of rtnetlink(7)), so that every connection ends here.
+
+    It comes from an address of its own, as one that came back to the machine that it left would be refused.
+    """
+    raw.own_address(_INSIDE)
     route = struct.pack("BBBBBBBBI", socket.AF_INET, 0, 0, 0, 255, 4, 254, 2, 0)  # table local, scope host, type local
-    route += struct.pack("HHi", 8, 4, socket.if_nametoindex("lo"))
+    route += struct.pack("HHiHH4s", 8, 4, socket.if_nametoindex("lo"), 8, 7, socket.inet_aton(_INSIDE))
     head = struct.pack("IHHII", 16 + len(route), 24, 0x1 | 0x4 | 0x400, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
         link.send(head + route)

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from interlock.artifact.codec import Json
-from interlock.evals.boundary import processes
 from interlock.evals.boundary.calls import Mapped
 from interlock.evals.boundary.closed import HOME
-from interlock.evals.boundary.play import STEP_SECONDS, Effects, Stage
+from interlock.evals.boundary.play import STEP_SECONDS, Bare, Stage
 from interlock.evals.items import ItemError
 from interlock.harness.sandbox.profiles import HostGrant, JailSpec, Limits, PathGrant
 from interlock.harness.supervisor import Child, Supervisor
@@ -38,7 +37,7 @@ os.environ["HOME"] = %r
 os.chdir(folder)
 if kind == "run":
     told = {"HOME": os.environ["HOME"], "PATH": "/usr/local/bin:/usr/bin:/usr/sbin:/bin", "LANG": "C.UTF-8", "USER": "user"}
-    subprocess.run(["/usr/bin/bash", "-c", rest[0]], env=told, stdin=subprocess.DEVNULL)
+    sys.exit(subprocess.run(["/usr/bin/bash", "-c", rest[0]], env=told, stdin=subprocess.DEVNULL).returncode)
 elif kind == "read":
     print(open(os.path.expanduser(rest[0]), errors="replace").read(60000))
 elif kind == "write":
@@ -92,23 +91,24 @@ class Ungated:
         self._supervisor = supervisor
         self._stage = stage
 
-    def run(self, words: tuple[str, ...]) -> Effects:
+    def run(self, words: tuple[str, ...]) -> Bare:
         """What the world shows after it; then the world is put back."""
         arrived = self._stage.outside.settle()
-        told = self._told(words)
+        told, status = self._told(words)
         effects = self._stage.effects(arrived, [told])
         self._stage.put_back(effects.changed)
-        return effects
+        return Bare(effects=effects, well=status == 0)
 
     def see(self) -> None:
         """Have every planted effect found; raises ``ItemError`` for one that is not."""
         for name, (words, kind) in PLANTED.items():
-            found = self.run(words)
+            found = self.run(words).effects
             seen = any(line.startswith(kind) for line in found.changed) or bool(getattr(found, kind, ()))
             if not seen:
                 raise ItemError("eval.blind", f"{name} was not seen: {found}")
 
-    def _told(self, words: tuple[str, ...]) -> bytes:
+    def _told(self, words: tuple[str, ...]) -> tuple[bytes, int]:
+        """What it printed, and how it ended."""
         paths = tuple(PathGrant(path=path, write=True, execute=True) for path in _WRITABLE if Path(path).is_dir())
         programs = tuple(path for path in _PROGRAMS if Path(path).is_dir())
         spec = JailSpec(
@@ -121,7 +121,8 @@ class Ungated:
         try:
             listeners = self._outside(child)
             hand_over(child, ["control", words[0], str(self._stage.project), *words[1:]], _SOURCE.encode())
-            return b"".join(_drained(pipe) for pipe in (child.stdout, child.stderr))
+            printed = b"".join(_drained(pipe) for pipe in (child.stdout, child.stderr))
+            return printed, child.wait(STEP_SECONDS)
         finally:
             watchdog.cancel()
             child.close()

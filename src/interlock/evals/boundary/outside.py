@@ -53,7 +53,7 @@ class Authority:
     def _made(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
-            x509.CertificateBuilder(subject, self._name, key, x509.random_serial_number())
+            x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + dt.timedelta(days=2))
         )  # fmt: skip
 
@@ -62,7 +62,7 @@ class Authority:
         """What serves ``name``."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(name)])
-        made = self._made(x509.Name([]), key.public_key()).add_extension(names, critical=True)
+        made = self._made(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "outside")]), key.public_key()).add_extension(names, critical=True)
         signed = made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -26,19 +26,19 @@ from interlock.artifact.label import Confidentiality
 from interlock.artifact.verdict import Decision
 from interlock.evals.boundary import calls, processes, world
 from interlock.evals.boundary.calls import Mapped
-from interlock.evals.boundary.closed import HOME
-from interlock.evals.boundary.outside import Arrival, Outside
+from interlock.evals.boundary.outside import Outside
 from interlock.evals.boundary.site import Site
 from interlock.evals.deciding import label_of
 from interlock.evals.items import Item, ItemError
+from interlock.harness.ledger.export import lines
 from interlock.harness.proposals import Decided
 from interlock.harness.service import Harness
 from interlock.harness.workspace import load
+from interlock.verify.bundle import verify_bundle
 
 STEP_SECONDS: Final = 5.0
 _INIT: Final = "from interlock.surface.cli import main; main()"
 _TOML: Final = "interlock.toml"
-_RAN: Final = ("intention", "outcome", "grant", "snapshot")
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,14 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.changed or self.arrived or self.left or self.shown or self.stayed)
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class Bare(msgspec.Struct, frozen=True, kw_only=True):
+    """The same call without a gate: its effects, and whether it ended well by its own account."""
+
+    effects: Effects
+    well: bool
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True, tag="observed"):
     """One call: ``verdict`` and ``codes`` are the gate's, ``state`` the step's last, ``entries`` the ledger's of its
     plan, ``remains`` what a rollback did not take back."""
 
@@ -69,7 +76,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     remains: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
     violated: bool = False
-    control: Effects | None = None
+    bare: Bare | None = None
     seconds: float = 0.0
 
 
@@ -121,7 +128,7 @@ class Stage:
         self.put_back(effects.changed + remains)
         reasons = decided.verdict.reasons if decided is not None else ()
         return Observed(
-            at=at, verdict=decided.verdict.decision.value if decided is not None else "DENY",
+            at=at, verdict=decided.verdict.decision.value if decided is not None else "NONE",
             codes=tuple(dict.fromkeys(one.code for one in reasons if one.decision is not Decision.ALLOW)),
             state=state, failure=failure, effects=effects, remains=remains, violated=outcome.violated,
             seconds=round(time.monotonic() - began, 3),
@@ -148,9 +155,11 @@ class Stage:
                 raise ItemError("eval.world", f"the world could not be put back: {left[:3]}")
 
     def recorded(self, found: Sequence[Observed]) -> list[Observed]:
-        """The same with the ledger's entries of each plan; raises where the ledger does not verify."""
-        ledger = self.harness.core.ledger
+        """The same with the ledger's entries of each plan; raises where it does not verify, here or to an outsider."""
+        core = self.harness.core
+        ledger = core.ledger
         ledger.verify()
+        verify_bundle(lines(ledger, range(ledger.size)), [ledger.key], keyring=core.keys.keyring)
         kinds: dict[str, list[str]] = {}
         for entry in ledger.entries():
             kinds.setdefault(entry.subject.partition("/")[0], []).append(entry.kind)

@@ -32,11 +32,10 @@ _ENVIRONMENT: Final = {
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of the sample, blind, with its place; ``ungated`` asks for the control as well."""
+    """One item of the sample, blind, with its place."""
 
     at: int
     line: str
-    ungated: bool = False
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +45,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[tuple[Site, tuple[Task, ...]], ...]
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """Why a worker ended early."""
 
     code: str
@@ -98,10 +97,9 @@ def _mapped(item: Item) -> Mapped:
 
 
 def _both(stage: Stage, ungated: Ungated, task: Task, item: Item, call: Mapped) -> Observed:
-    """Through the gate, and where it is asked for without one."""
-    observed = stage.play(task.at, item, call)
-    words = words_of(call) if task.ungated else None
-    return msgspec.structs.replace(observed, control=ungated.run(words)) if words is not None else observed
+    """Through the gate, and where it can be tried without one."""
+    observed, words = stage.play(task.at, item, call), words_of(call)
+    return msgspec.structs.replace(observed, bare=ungated.run(words)) if words is not None else observed
 
 
 def _say(found: Observed | Failure) -> None:

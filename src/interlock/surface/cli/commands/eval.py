@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from interlock.surface.cli.commands.eval_boundary import boundary
 from interlock.surface.cli.console import console
 from interlock.surface.cli.root import Noun
 
@@ -41,6 +42,9 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group(cls=Noun, name="eval")
 def evaluate() -> None:
     """Measure the gate on labelled items."""
+
+
+evaluate.add_command(boundary)
 
 
 @evaluate.command()
