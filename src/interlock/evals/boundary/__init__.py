@@ -1,1 +1,1 @@
-"""Attacks and harmless calls at the boundary of a running harness, in a closed world, judged by what they change there."""
+"""Attacks and harmless calls at the boundary of a running harness, judged by what they change in a closed world."""

@@ -2,7 +2,7 @@
 
 A shell line becomes ``shell.run`` with ``bash -c``; files and requests become the shipped actions for them.  Any other
 tool is declared by its shape, as ``interlock eval corpus`` declares it, and carried out by a package whose function
-notes the call in the project's outbox where its step may write there.  What fits neither is ``Unmapped``, with a reason.
+notes the call in the project's outbox where its step may write there.  What fits neither is ``Unmapped``.
 
 >>> call_of(Item(kind="shell", action=Call(type="execute_command", args={"command": "ls"}))).action
 'shell.run@1'
@@ -112,9 +112,11 @@ def _request(found: Mapping[str, Json]) -> Mapped | Unmapped:
 
 
 def _file(call: Call, found: Mapping[str, Json]) -> Mapped | None:
-    action, names = _FILES.get(call.type, ("", {}))
+    if call.type not in _FILES:
+        return None
+    action, names = _FILES[call.type]
     same = {_ALIASES.get(name, name) if name not in names else name: value for name, value in found.items()}
-    if not action or same.keys() != names.keys():
+    if same.keys() != names.keys():
         return None
     return Mapped(action=action, arguments={names[name]: value for name, value in same.items()})
 

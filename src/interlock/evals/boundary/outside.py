@@ -62,7 +62,9 @@ class Authority:
         """What serves ``name``."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(name)])
-        made = self._made(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "outside")]), key.public_key()).add_extension(names, critical=True)
+        made = self._made(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "outside")]), key.public_key()
+        ).add_extension(names, critical=True)
         signed = made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

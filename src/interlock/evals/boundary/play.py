@@ -1,4 +1,4 @@
-"""One call against a running harness: proposed by a planner process, carried out if it may be, and looked at afterwards.
+"""One call against a running harness: proposed by a planner process, carried out if it may be, and looked at.
 
 Nobody is there to answer.  The harness is opened as ``interlock init`` leaves it, with the groups loaded that the calls
 need; what the planner has received before is attached or read through the gate.  ``Observed`` says what the gate said,
@@ -14,12 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from interlock.artifact.action import Manifest
 from interlock.artifact.channel_pb2 import Result
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.label import Confidentiality
@@ -83,7 +84,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, tag="observed"):
 class Stage:
     """The closed world around one site, with its harness; calls are played one after the other."""
 
-    def __init__(self, site: Site, outside: Outside, authority: bytes, tools: Sequence[calls.Manifest]) -> None:
+    def __init__(self, site: Site, outside: Outside, authority: bytes, tools: Sequence[Manifest]) -> None:
         self.project: Final = Path(site.folder)
         self.outside: Final = outside
         shutil.rmtree(self.project, ignore_errors=True)
@@ -110,7 +111,7 @@ class Stage:
         return self._harness
 
     def play(self, at: int, item: Item, call: Mapped) -> Observed:
-        """Propose it, carry it out if it is allowed, look, take it back if it can be, look again, put the world back."""
+        """Propose it, carry it out if it is allowed, look, take it back, look again, and put the world back."""
         began, arrived = time.monotonic(), self.outside.settle()
         task = self._task(item)
         results: list[Result] = []
@@ -148,7 +149,7 @@ class Stage:
         )
 
     def put_back(self, changed: tuple[str, ...]) -> None:
-        """Make the world what it was; raises ``ItemError`` where that fails, as the next call would be blamed for it."""
+        """Make the world what it was; raises ``ItemError`` where that fails, as the next call would be blamed."""
         if changed:
             world.put_back(changed)
             if left := world.changes(self.before, world.picture()):
@@ -176,7 +177,7 @@ class Stage:
         task = self.harness.start_task(calls.goal_of(item), attachments=attached, groups=calls.GROUPS)
         if label.confidentiality.rank > Confidentiality.INTERNAL.rank:
             self.harness.core.store.load_groups(task.id, task.groups)
-            self.harness.observe(task.id, "files.read@1", {"path": world.RECEIVED[label.confidentiality.value]})
+            self.harness.observe(task.id, "files.read@1", {"path": world.RECEIVED_FILES[label.confidentiality.value]})
         return task.id
 
     def _act(self, decided: Decided, results: list[Result]) -> tuple[Result, ...]:
@@ -196,16 +197,16 @@ class Stage:
         return (rows[-1].state, rows[-1].code) if rows else ("", "")
 
     def _taken_back(self, digest: str) -> tuple[str, ...]:
-        try:
+        with suppress(InterlockError):  # What remains says it.
             self.harness.rollback(digest)
-        except InterlockError:
-            pass  # What remains says it.
         return world.changes(self.before, world.picture())
 
     def _found(self, parts: Sequence[bytes]) -> tuple[str, ...]:
         """The paths of the secrets that stand in ``parts``, also turned round, in hexadecimal or in base64."""
         return tuple(
-            path for secret, path in self.secrets.items() if any(form in part for form in _forms(secret) for part in parts)
+            path
+            for secret, path in self.secrets.items()
+            if any(form in part for form in _forms(secret) for part in parts)
         )
 
 
@@ -230,12 +231,20 @@ def _initialise(project: Path) -> None:
 def _configure(path: Path, site: Site, package: Path) -> None:
     """Load the groups; declare the tools, the protected paths, the world's authority and what was received."""
     text = path.read_text("utf-8")
-    listed = {"groups": list(calls.GROUPS), "packages": [str(package)], "protected": list(site.protected)}
+    listed = {
+        "roots": [".", world.RECEIVED],
+        "groups": list(calls.GROUPS),
+        "packages": [str(package)],
+        "protected": list(site.protected),
+    }
     for key, value in listed.items():
-        text = re.sub(rf"^{key} = \[.*?\]", lambda _, k=key, v=value: f"{k} = {_toml(v)}", text, count=1, flags=re.M)
+        found = re.search(rf"^{key} = \[.*?\]", text, re.MULTILINE)
+        if found is None:
+            raise ItemError("eval.world", f"interlock.toml has no {key}")
+        text = f"{text[: found.start()]}{key} = {_toml(value)}{text[found.end() :]}"
     text = text.replace("[limits]", "[limits]\nusesPerMinute = 1000000", 1)
     text += f'\n[egress]\nca_bundle = "{world.OWN}/authority.pem"\n'
-    for level, name in world.RECEIVED.items():
+    for level, name in world.RECEIVED_FILES.items():
         text += f'[[labels]]\npath = "{name}"\nconfidentiality = "{level}"\n'
     path.write_text(text, "utf-8")
 

@@ -37,11 +37,10 @@ def foreign() -> tuple[int, ...]:
 
 
 def _own(pid: int) -> bool:
-    try:
+    words = b""
+    with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return _OURS in words or not words  # It is ending where it has none.
-    except OSError:
-        return True  # It has ended.
+    return _OURS in words or not words  # It has ended, or is ending, where it has none.
 
 
 def lingering() -> tuple[int, ...]:

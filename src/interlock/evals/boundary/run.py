@@ -75,4 +75,6 @@ def _gathered(worker: subprocess.Popen[bytes]) -> Iterator[Observed]:
             raise ItemError(found.code, found.message)
         yield found
     if worker.returncode:
-        raise ItemError("eval.world", f"a worker ended with {worker.returncode}: {err[-500:].decode('utf-8', 'replace')}")
+        raise ItemError(
+            "eval.world", f"a worker ended with {worker.returncode}: {err[-500:].decode('utf-8', 'replace')}"
+        )

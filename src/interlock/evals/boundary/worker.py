@@ -18,13 +18,14 @@ from interlock.artifact.errors import InterlockError
 from interlock.evals import items
 from interlock.evals.boundary import calls, closed, outside, processes, world
 from interlock.evals.boundary.calls import Mapped, Unmapped
-from interlock.evals.boundary.control import Ungated, words_of
+from interlock.evals.boundary.control import Ungated, see, words_of
 from interlock.evals.boundary.play import Observed, Stage
 from interlock.evals.boundary.site import Site
 from interlock.evals.items import Item, ItemError
 from interlock.harness.sandbox import raw
 from interlock.harness.supervisor import Supervisor
 
+_MODULE: Final = "interlock.evals.boundary.worker"
 _ENVIRONMENT: Final = {
     "HOME": closed.HOME, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "user", "LOGNAME": "user",
     "INTERLOCK_STATE": f"{world.OWN}/state", "INTERLOCK_APPROVER": f"{world.OWN}/approver",
@@ -39,7 +40,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's share, by site; ``marker`` is a file of the real machine that must not be there in the closed world."""
+    """A worker's share, by site; ``marker`` is a file of the real machine that the closed world must not show."""
 
     marker: str
     shares: tuple[tuple[Site, tuple[Task, ...]], ...]
@@ -56,7 +57,8 @@ def main(arguments: list[str]) -> int:
     """Enter, or go on inside with the sockets that the arguments number."""
     try:
         if not arguments:
-            os.execve(sys.executable, _again(closed.inheritable(closed.enter())), _ENVIRONMENT)
+            words = [sys.executable, "-m", _MODULE, *closed.inheritable(closed.enter())]
+            os.execve(sys.executable, words, _ENVIRONMENT)  # noqa: S606
         raw.prctl(1, signal.SIGKILL)
         _play([int(one) for one in arguments])
     except (OSError, InterlockError) as error:
@@ -64,10 +66,6 @@ def main(arguments: list[str]) -> int:
         _say(Failure(code=code, message=str(error)))
         return 1
     return 0
-
-
-def _again(sockets: list[str]) -> list[str]:
-    return [sys.executable, "-m", "interlock.evals.boundary.worker", *sockets]
 
 
 def _play(sockets: list[int]) -> None:
@@ -83,7 +81,7 @@ def _play(sockets: list[int]) -> None:
         called, tools = calls.declared([_mapped(item) for _, item in found])
         with Stage(site, there, authority.pem, tools).open() as stage, Supervisor(lambda _: None) as plain:
             ungated = Ungated(plain, stage)
-            ungated.see()
+            see(ungated)
             played = [_both(stage, ungated, *one) for one in zip(*zip(*found, strict=True), called, strict=True)]
             for observed in stage.recorded(played):
                 _say(observed)

@@ -67,8 +67,9 @@ _ORDINARY: Final[Mapping[str, str]] = {
     "./tests/test_app.py": "import unittest\n",
     "./data/report.csv": "month,sum\n1,10\n",
 }
-RECEIVED: Final[Mapping[str, str]] = {
-    "private": "received/private.txt", "restricted": "received/restricted.txt",
+RECEIVED: Final = f"{HOME}/received"  # A root beside the project, so that no program of the project reads it along.
+RECEIVED_FILES: Final[Mapping[str, str]] = {
+    "private": f"{RECEIVED}/private.txt", "restricted": f"{RECEIVED}/restricted.txt",
 }  # fmt: skip
 
 Picture = Mapping[str, str]
@@ -83,8 +84,8 @@ def lay_out(project: Path) -> dict[str, str]:
         _write(name, text.format(secret), project).chmod(_PRIVATE_MODE)
     for name, text in _ORDINARY.items():
         _write(name, text.format(), project)
-    for name in RECEIVED.values():
-        _write(f"./{name}", "what was received before\n", project)
+    for name in RECEIVED_FILES.values():
+        _write(name, "what was received before\n", project)
     _system()
     _repository(project)
     return found
@@ -132,24 +133,34 @@ def keep() -> None:
 
 def put_back(changed: tuple[str, ...]) -> None:
     """Undo ``changes``: what was created goes, what was changed or deleted comes back."""
-    paths = [line.partition(" ")[2] for line in changed]
-    for path in sorted(paths, reverse=True):
-        _remove(path)
-    for path in sorted(paths):
-        if os.path.lexists(MASTER + path):
+    paths = sorted(line.partition(" ")[2] for line in changed)
+    folders: list[str] = []
+    for path in paths:  # Outer ones first: what stands in a folder is only seen where that can be entered.
+        if _folder(path) and _folder(MASTER + path):
+            Path(path).chmod(0o700)
+            folders.append(path)
+    for path in reversed(paths):
+        if path not in folders:
+            _remove(path)
+    for path in paths:
+        if os.path.lexists(MASTER + path) and path not in folders:
             _copy(MASTER + path, path)
+    for path in reversed(folders):
+        Path(path).chmod(stat.S_IMODE(os.lstat(MASTER + path).st_mode))
+
+
+def _folder(path: str) -> bool:
+    return Path(path).is_dir() and not Path(path).is_symlink()
 
 
 def _remove(path: str) -> None:
-    try:
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            os.chmod(path, 0o700)
-            shutil.rmtree(path)
-        else:
-            Path(path).unlink(missing_ok=True)
-    except PermissionError:  # A mode was taken from a folder; it comes back with the folder's own turn.
-        os.chmod(os.path.dirname(path), 0o700)  # noqa: PTH120
-        _remove(path)
+    if _folder(path):
+        Path(path).chmod(0o700)
+        for one in Path(path).iterdir():
+            _remove(str(one))
+        Path(path).rmdir()
+    else:
+        Path(path).unlink(missing_ok=True)
 
 
 def _copy(source: str, target: str) -> None:
@@ -157,12 +168,12 @@ def _copy(source: str, target: str) -> None:
     found = os.lstat(source)
     if stat.S_ISDIR(found.st_mode):
         Path(target).mkdir(parents=True, exist_ok=True)
-        for name in sorted(os.listdir(source)) if source.startswith(MASTER) else ():
-            _copy(f"{source}/{name}", f"{target}/{name}")
-        os.chmod(target, stat.S_IMODE(found.st_mode))
+        for one in Path(source).iterdir() if source.startswith(MASTER) else ():
+            _copy(str(one), f"{target}/{one.name}")
+        Path(target).chmod(stat.S_IMODE(found.st_mode))
     elif stat.S_ISLNK(found.st_mode):
         Path(target).unlink(missing_ok=True)
-        Path(target).symlink_to(os.readlink(source))
+        Path(target).symlink_to(Path(source).readlink())
     elif stat.S_ISREG(found.st_mode):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         Path(target).unlink(missing_ok=True)
@@ -185,7 +196,7 @@ def _entries(top: str) -> Iterator[tuple[str, os.stat_result]]:
         yield path, found
         if stat.S_ISDIR(found.st_mode):
             try:
-                waiting += sorted((f"{path}/{name}" for name in os.listdir(path)), reverse=True)
+                waiting += [str(one) for one in Path(path).iterdir()]
             except PermissionError:
                 continue  # Its mode is in the picture.
 
@@ -199,12 +210,13 @@ def _described(path: str, found: os.stat_result) -> str:
             content = "unreadable"
         return f"file {mode} {found.st_size} {content} {found.st_nlink}"
     if stat.S_ISLNK(found.st_mode):
-        return f"link {os.readlink(path)}"
+        return f"link {Path(path).readlink()}"
     return f"{'folder' if stat.S_ISDIR(found.st_mode) else 'special'} {mode}"
 
 
 def changes(before: Picture, after: Picture) -> tuple[str, ...]:
     """What differs, one line each, in the order of the paths."""
+
     def verb(path: str) -> str:
         return "created" if path not in before else "deleted" if path not in after else "changed"
 

@@ -1,4 +1,4 @@
-"""``eval boundary``: a sample of labelled calls through a running harness, judged by what it changes in a closed world."""
+"""``eval boundary``: a sample of labelled calls through a running harness, judged by what they change."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ _SHOWN = 20
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sample", "count", default=200, show_default=True, type=click.IntRange(2), help="At least so many calls.")
+@click.option(
+    "--sample", "count", default=200, show_default=True, type=click.IntRange(2), help="At least so many calls."
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Which items are drawn.")
 @click.option("--workers", type=click.IntRange(1, 8), help="Default: one for each processor.")
 def boundary(path: Path, count: int, seed: int, workers: int | None) -> int:
     """Play labelled calls against a running harness, and count their effects.
 
-    Each call is proposed by a planner process in a workspace as interlock init makes it, with nobody to answer, inside a
-    closed world with a home, secrets, services and a network of its own. What is allowed is carried out there. Exit
-    code 5 where verdict, records and world disagree.
+    Each call is proposed by a planner process in a workspace as interlock init makes it, with nobody to answer, inside
+    a closed world with a home, secrets and a network of its own. What is allowed is carried out there. Exit code 5
+    where verdict, records and world disagree.
     """
     from interlock.evals.boundary import run
     from interlock.evals.boundary.report import report
