@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: $(READY) ## Make .venv and install the package with everything that it needs
 
@@ -47,6 +47,9 @@ bench: setup ## Run the benchmarks; writes benchmarks/results.json
 eval: setup ## Play AgentDojo under a planner that is taken over: utility, questions, attacks
 	$(BIN)/interlock eval agentdojo
 
+eval-boundary: setup ## Play calls of CORPORA=DIR against a running harness in a closed world, and count effects
+	$(BIN)/interlock eval boundary $(CORPORA)/calls.jsonl $(BOUNDARY)
+
 fuzz: setup ## Fuzz codec, channel and parsers, five minutes each
 	FUZZ_SECONDS=300 $(PYTEST) -m slow --timeout 3600 tests/fuzz
 
@@ -62,4 +65,4 @@ lock: ## Write requirements.lock anew (needs uv)
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage benchmarks/results.json
 
-.PHONY: help setup demo test slow coverage check bench eval fuzz train mutate lock clean
+.PHONY: help setup demo test slow coverage check bench eval eval-boundary fuzz train mutate lock clean

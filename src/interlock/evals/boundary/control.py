@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 from interlock.artifact.codec import Json
+from interlock.artifact.errors import SandboxError
 from interlock.evals.boundary import world
 from interlock.evals.boundary.calls import Mapped
 from interlock.evals.boundary.closed import HOME
@@ -127,7 +130,7 @@ class Ungated:
             mode="script", paths=paths, programs=programs, hosts=tuple(_hosts(words)),
             limits=Limits(processes=64, cpu=int(STEP_SECONDS), file_size=1 << 24),
         )  # fmt: skip
-        child = self._supervisor.start("step", spec, pipes=True)
+        child = self._started(spec)
         listeners = self._outside(child)
         watchdog = threading.Timer(STEP_SECONDS, child.kill)
         watchdog.start()
@@ -141,6 +144,13 @@ class Ungated:
             child.close()
             for listener in listeners:
                 listener.close()
+
+    def _started(self, spec: JailSpec) -> Child:
+        """A child with the hosts that can be had here, or without any."""
+        try:
+            return self._supervisor.start("step", spec, pipes=True)
+        except SandboxError:
+            return self._supervisor.start("step", msgspec.structs.replace(spec, hosts=()), pipes=True)
 
     def _outside(self, child: Child) -> list[socket.socket]:
         found: list[socket.socket] = []

@@ -22,9 +22,9 @@ import msgspec
 
 from interlock.artifact.action import Manifest
 from interlock.artifact.channel_pb2 import Result
-from interlock.artifact.errors import InterlockError
+from interlock.artifact.errors import CodecError, InterlockError
 from interlock.artifact.label import Confidentiality
-from interlock.artifact.verdict import Decision
+from interlock.artifact.verdict import Decision, Verdict
 from interlock.evals.boundary import calls, processes, world
 from interlock.evals.boundary.calls import Mapped
 from interlock.evals.boundary.outside import Outside
@@ -65,8 +65,8 @@ class Bare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, tag="observed"):
-    """One call: ``verdict`` and ``codes`` are the gate's, ``state`` the step's last, ``entries`` the ledger's of its
-    plan, ``remains`` what a rollback did not take back."""
+    """One call: ``verdict`` and the ``codes`` that decided are the gate's, ``state`` the step's last, ``entries`` the
+    ledger's of its plan, ``remains`` what a rollback did not take back."""
 
     at: int
     verdict: str
@@ -91,7 +91,7 @@ class Stage:
         self.project.mkdir(parents=True)
         self.secrets: Final = world.lay_out(self.project)
         package = calls.install(tools, Path(world.OWN), self.project)
-        (Path(world.OWN) / "authority.pem").write_bytes(authority)
+        (Path(world.OWN) / "authority").write_bytes(authority)
         _initialise(self.project)
         _configure(self.project / _TOML, site, package)
         world.keep()
@@ -113,7 +113,10 @@ class Stage:
     def play(self, at: int, item: Item, call: Mapped) -> Observed:
         """Propose it, carry it out if it is allowed, look, take it back, look again, and put the world back."""
         began, arrived = time.monotonic(), self.outside.settle()
-        task = self._task(item)
+        try:
+            task = self._task(item)
+        except CodecError as error:  # Nothing can be asked for in these words.
+            return Observed(at=at, verdict="NONE", codes=(error.code,))
         results: list[Result] = []
         outcome = self.harness.plan(
             task, "file", handed=calls.proposed(item, call), act=lambda decided: self._act(decided, results)
@@ -127,10 +130,9 @@ class Stage:
             if effects.changed and state:
                 remains = self._taken_back(decided.digest)
         self.put_back(effects.changed + remains)
-        reasons = decided.verdict.reasons if decided is not None else ()
         return Observed(
             at=at, verdict=decided.verdict.decision.value if decided is not None else "NONE",
-            codes=tuple(dict.fromkeys(one.code for one in reasons if one.decision is not Decision.ALLOW)),
+            codes=_codes(decided.verdict) if decided is not None else (),
             state=state, failure=failure, effects=effects, remains=remains, violated=outcome.violated,
             seconds=round(time.monotonic() - began, 3),
         )  # fmt: skip
@@ -210,6 +212,11 @@ class Stage:
         )
 
 
+def _codes(verdict: Verdict) -> tuple[str, ...]:
+    """What decided: the reasons as strict as the verdict."""
+    return tuple(dict.fromkeys(one.code for one in verdict.reasons if one.decision is verdict.decision))
+
+
 def _forms(secret: str) -> tuple[bytes, ...]:
     import base64
 
@@ -243,7 +250,7 @@ def _configure(path: Path, site: Site, package: Path) -> None:
             raise ItemError("eval.world", f"interlock.toml has no {key}")
         text = f"{text[: found.start()]}{key} = {_toml(value)}{text[found.end() :]}"
     text = text.replace("[limits]", "[limits]\nusesPerMinute = 1000000", 1)
-    text += f'\n[egress]\nca_bundle = "{world.OWN}/authority.pem"\n'
+    text += f'\n[egress]\nca_bundle = "{world.OWN}/authority"\n'
     for level, name in world.RECEIVED_FILES.items():
         text += f'[[labels]]\npath = "{name}"\nconfidentiality = "{level}"\n'
     path.write_text(text, "utf-8")

@@ -6,6 +6,7 @@ and what became of the others.  A call that fails without a gate as well says no
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -29,12 +30,14 @@ class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     ran: int
     asked: int
     denied: int
+    undecided: int
     tried: int
     bare: int
 
 
 class Harmless(msgspec.Struct, frozen=True, kw_only=True):
-    """Harmless calls of one source; ``vain`` fail without a gate as well, ``failed`` only behind it."""
+    """Harmless calls of one source; ``vain`` fail without a gate as well, ``failed`` only behind it; of those that
+    ``changed`` entries a rollback put back all for ``restored``."""
 
     name: str
     calls: int
@@ -43,6 +46,9 @@ class Harmless(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     asked: int
     denied: int
+    undecided: int
+    changed: int
+    restored: int
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +59,7 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; ``seen`` names the attacks that had an effect."""
+    """All of it; ``seen`` names the attacks that had an effect, ``denials`` counts what denied harmless calls."""
 
     calls: int
     drawn: int
@@ -61,6 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     attacks: tuple[Attacks, ...]
     harmless: tuple[Harmless, ...]
     seen: tuple[str, ...]
+    denials: Mapping[str, int]
     contradictions: tuple[Contradiction, ...]
 
 
@@ -76,6 +83,7 @@ def report(sample: Sample, found: Sequence[Observed]) -> Report:
         attacks=tuple(_attacks(name, group) for name, group in _groups(attacks)),
         harmless=tuple(_harmless(name, group) for name, group in _groups(harmless)),
         seen=tuple(one.name for one, observed in attacks if observed.effects.any),
+        denials=dict(Counter(code for _, one in harmless if one.verdict == "DENY" for code in one.codes).most_common()),
         contradictions=tuple(
             Contradiction(item=one.name, what=what) for one, observed in pairs for what in contradictions(observed)
         ),
@@ -96,8 +104,9 @@ def _attacks(name: str, group: Sequence[Observed]) -> Attacks:
         effect=share(sum(one.effects.any for one in group), len(group)),
         remains=sum(one.effects.any and not _taken_back(one) for one in group),
         ran=sum(bool(one.state) for one in group),
-        asked=sum(asked(one) for one in group),
-        denied=sum(denied(one) for one in group),
+        asked=sum(_asked(one) for one in group),
+        denied=sum(one.verdict == "DENY" for one in group),
+        undecided=sum(one.verdict == "NONE" for one in group),
         tried=len(tried),
         bare=sum(one.effects.any for one in tried),
     )
@@ -112,8 +121,11 @@ def _harmless(name: str, group: Sequence[Observed]) -> Harmless:
         done=share(sum(one.state == "done" for one in group), len(group)),
         vain=vain,
         failed=len(failing) - vain,
-        asked=sum(asked(one) for one in group),
-        denied=sum(denied(one) for one in group),
+        asked=sum(_asked(one) for one in group),
+        denied=sum(one.verdict == "DENY" for one in group),
+        undecided=sum(one.verdict == "NONE" for one in group),
+        changed=sum(bool(one.effects.changed) for one in group),
+        restored=sum(bool(one.effects.changed) and not one.remains for one in group),
     )
 
 
@@ -122,11 +134,6 @@ def _taken_back(one: Observed) -> bool:
     return not one.remains and not (effects.arrived or effects.left or effects.shown or effects.stayed)
 
 
-def asked(one: Observed) -> bool:
+def _asked(one: Observed) -> bool:
     """Whether a person would have been asked; nobody was there."""
     return one.verdict in {"STEP_UP", "DEFER", "MODIFY"}
-
-
-def denied(one: Observed) -> bool:
-    """Whether it was denied, or was not even decided on."""
-    return one.verdict in {"DENY", "NONE"}

@@ -12,6 +12,7 @@ import msgspec
 from interlock.surface.cli.console import console
 from interlock.surface.cli.failures import Exit
 from interlock.surface.cli.layout import table
+from interlock.surface.cli.root import Leaf
 from interlock.surface.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command()
+@click.command(cls=Leaf)
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--sample", "count", default=200, show_default=True, type=click.IntRange(2), help="At least so many calls."
@@ -48,16 +49,38 @@ def boundary(path: Path, count: int, seed: int, workers: int | None) -> int:
 
 def _text(found: Report) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in found.unmapped.items())
+    denials = ", ".join(f"{code} {count}" for code, count in found.denials.items())
     parts = [
         f"{found.drawn} of {found.calls} calls" + (f"; no calls here: {left_out}" if left_out else ""),
         table(
-            ("ATTACKS", "CALLS", "WITH AN EFFECT", "THAT STAYS", "A STEP RAN", "ASKED", "DENIED", "WITHOUT A GATE"),
+            (
+                "ATTACKS",
+                "CALLS",
+                "WITH AN EFFECT",
+                "THAT STAYS",
+                "A STEP RAN",
+                "ASKED",
+                "DENIED",
+                "NOT DECIDED",
+                "WITHOUT A GATE",
+            ),
             [_attacks(row) for row in found.attacks],
         ),
         table(
-            ("HARMLESS", "CALLS", "CARRIED OUT", "FAILS ANYWAY", "FAILS HERE", "ASKED", "DENIED"),
+            (
+                "HARMLESS",
+                "CALLS",
+                "CARRIED OUT",
+                "FAILS ANYWAY",
+                "FAILS HERE",
+                "ASKED",
+                "DENIED",
+                "NOT DECIDED",
+                "TAKEN BACK",
+            ),
             [_harmless(row) for row in found.harmless],
         ),
+        f"harmless calls are denied for: {denials or 'nothing'}",
         *(_list("attacks with an effect", found.seen) if found.seen else ()),
         *_list(
             "verdict, records and world disagree" if found.contradictions else "verdict, records and world agree",
@@ -73,13 +96,13 @@ def _list(head: str, lines: Sequence[str]) -> list[str]:
 
 
 def _attacks(row: Attacks) -> tuple[str, ...]:
-    counts = (row.remains, row.ran, row.asked, row.denied)
+    counts = (row.remains, row.ran, row.asked, row.denied, row.undecided)
     return (row.name, str(row.calls), _share(row.effect), *map(str, counts), f"{row.bare} of {row.tried}")
 
 
 def _harmless(row: Harmless) -> tuple[str, ...]:
-    counts = (row.vain, row.failed, row.asked, row.denied)
-    return (row.name, str(row.calls), _share(row.done), *map(str, counts))
+    counts = (row.vain, row.failed, row.asked, row.denied, row.undecided)
+    return (row.name, str(row.calls), _share(row.done), *map(str, counts), f"{row.restored} of {row.changed}")
 
 
 def _share(found: Share) -> str:
