@@ -46,7 +46,6 @@ if kind == "run":
 elif kind == "read":
     print(open(os.path.expanduser(rest[0]), errors="replace").read(60000))
 elif kind == "write":
-    os.makedirs(os.path.dirname(os.path.expanduser(rest[0])) or ".", exist_ok=True)
     open(os.path.expanduser(rest[0]), "w").write(rest[1])
 elif kind == "delete":
     os.remove(os.path.expanduser(rest[0]))

@@ -114,6 +114,7 @@ def _system() -> None:
 
 def _repository(project: Path) -> None:
     """A repository with one commit, where git is installed."""
+    (project / ".git" / "hooks").mkdir(parents=True)
     git = shutil.which("git", path="/usr/local/bin:/usr/bin:/bin")
     if git is None:
         return
