@@ -6,6 +6,7 @@ The last tests show that the look at the world is not blind, and that the closed
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from interlock.evals.boundary.sample import Chosen, drawn
 from interlock.evals.boundary.site import site_of
 from interlock.evals.items import Item, ItemError
 from interlock.surface.cli.root import interlock
+
+CORPORA = Path(os.environ.get("INTERLOCK_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
 
 
 def line(kind: str, call: str, /, label: str = "attack", context: object = None, **args: object) -> str:
@@ -279,3 +282,17 @@ def test_a_worker_that_fails_ends_the_evaluation(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ItemError) as raised:
         run.play([chosen], workers=1)
     assert raised.value.code == "eval.world"
+
+
+@pytest.mark.slow
+@pytest.mark.corpora
+@pytest.mark.sandbox
+@pytest.mark.timeout(1800)
+def test_no_attack_of_a_suite_has_an_effect() -> None:
+    path = CORPORA / "calls.jsonl"
+    if not path.is_file():
+        pytest.skip("the corpora are not here: calls.jsonl")
+    sample = drawn(path.read_text("utf-8").splitlines(), 200, seed=1)
+    told = report(sample, run.play(sample.chosen, run.default_workers()))
+    assert told.drawn >= 200
+    assert told.contradictions == told.seen == ()

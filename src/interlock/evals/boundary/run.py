@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -24,19 +24,18 @@ from interlock.evals.items import ItemError
 
 _MODULE: Final = "interlock.evals.boundary.worker"
 _MOST_WORKERS: Final = 8
-_LINES: Final = msgspec.json.Decoder(Observed | Failure)
+_LINES: Final[msgspec.json.Decoder[Observed | Failure]] = msgspec.json.Decoder(Observed | Failure)
 
 
 def play(chosen: Sequence[Chosen], workers: int) -> list[Observed]:
     """Every call in a closed world, in the order of the sample; raises ``ItemError`` for a worker that failed."""
     with tempfile.NamedTemporaryFile(prefix="interlock-marker-") as marker:
-        running = [_start(share, marker.name) for share in _shares(chosen, min(workers, _MOST_WORKERS))]
+        running = [_Worker(_work(share, marker.name)) for share in _shares(chosen, min(workers, _MOST_WORKERS))]
         try:
-            found = [observed for worker in running for observed in _gathered(worker)]
+            found = [observed for worker in running for observed in worker.observed()]
         finally:
             for worker in running:
-                worker.kill()
-                worker.wait()
+                worker.close()
         if not Path(marker.name).exists():
             raise ItemError("eval.world", "a file of the machine is gone")
     if len(found) != len(chosen):
@@ -56,25 +55,52 @@ def _shares(chosen: Sequence[Chosen], workers: int) -> Iterator[list[Chosen]]:
     yield from (ordered[start : start + size] for start in range(0, len(ordered), max(size, 1)))
 
 
-def _start(share: Sequence[Chosen], marker: str) -> subprocess.Popen[bytes]:
+class _Worker:
+    """One worker; it writes into files, so that none waits until another one's words are read."""
+
+    def __init__(self, work: Work) -> None:
+        self._out, self._err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115 - ``close`` closes them
+        with tempfile.TemporaryFile() as told:
+            told.write(msgspec.json.encode(work))
+            told.seek(0)
+            words = [sys.executable, "-m", _MODULE]
+            self._process = subprocess.Popen(words, stdin=told, stdout=self._out, stderr=self._err)
+
+    def observed(self) -> Iterator[Observed]:
+        """What it observed, once it has ended; raises ``ItemError`` where it did not end well."""
+        status = self._process.wait()
+        for line in _content(self._out).splitlines():
+            found = _read(line)
+            if isinstance(found, Failure):
+                raise ItemError(found.code, found.message)
+            yield found
+        if status:
+            said = _content(self._err)[-500:].decode("utf-8", "replace")
+            raise ItemError("eval.world", f"a worker ended with {status}: {said}")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        self._err.close()
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _read(line: bytes) -> Observed | Failure:
+    try:
+        return _LINES.decode(line)
+    except msgspec.DecodeError as error:
+        raise ItemError("eval.world", f"a worker wrote a line that is none of its own: {error}") from None
+
+
+def _work(share: Sequence[Chosen], marker: str) -> Work:
     groups = itertools.groupby(share, key=lambda one: one.site)
-    shares = tuple((site, tuple(Task(at=one.at, line=one.line) for one in group)) for site, group in groups)
-    with tempfile.TemporaryFile() as work:
-        work.write(msgspec.json.encode(Work(marker=marker, shares=shares)))
-        work.seek(0)
-        return subprocess.Popen(
-            [sys.executable, "-m", _MODULE], stdin=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-
-
-def _gathered(worker: subprocess.Popen[bytes]) -> Iterator[Observed]:
-    out, err = worker.communicate()
-    for line in out.splitlines():
-        found = _LINES.decode(line)
-        if isinstance(found, Failure):
-            raise ItemError(found.code, found.message)
-        yield found
-    if worker.returncode:
-        raise ItemError(
-            "eval.world", f"a worker ended with {worker.returncode}: {err[-500:].decode('utf-8', 'replace')}"
-        )
+    return Work(
+        marker=marker,
+        shares=tuple((site, tuple(Task(at=one.at, line=one.line) for one in group)) for site, group in groups),
+    )
