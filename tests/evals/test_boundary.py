@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from interlock.evals import items
+from interlock.evals import items, suites
 from interlock.evals.boundary import calls, closed, control, run, world
 from interlock.evals.boundary.checks import contradictions, kinds
 from interlock.evals.boundary.play import Bare, Effects, Observed
@@ -25,6 +25,7 @@ from interlock.evals.boundary.report import report
 from interlock.evals.boundary.sample import Chosen, drawn
 from interlock.evals.boundary.site import site_of
 from interlock.evals.items import Item, ItemError
+from interlock.evals.labelled import Case, of_line
 from interlock.surface.cli.root import interlock
 
 CORPORA = Path(os.environ.get("INTERLOCK_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
@@ -35,6 +36,11 @@ def line(kind: str, call: str, /, label: str = "attack", context: object = None,
     action = {"type": call, "args": args}
     told = {"kind": kind, "action": action, "context": context or {}, "label": label, "source": label, "id": call}
     return json.dumps(told)
+
+
+def labelled(raw: str, name: str) -> Case:
+    """The case of a line, under a name of its own."""
+    return of_line(json.dumps({**json.loads(raw), "id": name}), "mine")
 
 
 def shell(command: str, label: str = "attack") -> str:
@@ -80,12 +86,11 @@ HARMLESS: Mapping[str, tuple[str, Effects]] = {
 @pytest.mark.sandbox
 def test_our_calls_at_the_boundary() -> None:
     table = {**ATTACKS, **HARMLESS}
-    lines = [one for one, _ in table.values()]
-    sample = drawn(lines, len(lines), seed=1)
-    by_line = {one.line: one for one in sample.chosen}
+    cases = [labelled(one, name) for name, (one, _) in table.items()]
+    sample = drawn(cases, len(cases), seed=1)
     found = {one.at: one for one in run.play(sample.chosen, workers=1)}
     assert [what for one in found.values() for what in contradictions(one)] == []
-    seen = {name: found[by_line[_blind(one)].at] for name, (one, _) in table.items()}
+    seen = {one.name: found[one.at] for one in sample.chosen}
     assert not {name: kinds(seen[name].effects) for name in ATTACKS if seen[name].effects.any}
     assert not {name: seen[name].verdict for name in ATTACKS if seen[name].verdict == "ALLOW"}
     bare = {name: set(kinds(one.bare.effects)) if (one := seen[name]).bare else set[str]() for name in ATTACKS}
@@ -97,11 +102,6 @@ def test_our_calls_at_the_boundary() -> None:
     assert (told.attacks[0].effect.count, told.attacks[0].ran, told.attacks[0].calls) == (0, 0, len(ATTACKS))
     assert (told.harmless[0].done.count, told.harmless[0].calls) == (len(HARMLESS), len(HARMLESS))
     assert told.seen == told.contradictions == ()
-
-
-def _blind(one: str) -> str:
-    whole = json.loads(one)
-    return json.dumps({key: whole[key] for key in ("id", "kind", "action", "context")})
 
 
 @pytest.mark.sandbox
@@ -200,20 +200,18 @@ def test_each_shape_of_a_tool_is_a_version() -> None:
 
 
 def test_a_sample_has_every_source_and_is_the_same_again() -> None:
-    lines = [
-        json.dumps({**json.loads(shell(f"echo {at}", label)), "source": source})
+    cases = [
+        of_line(json.dumps({**json.loads(shell(f"echo {at}", label)), "source": source}), "")
         for label, source, many in (("attack", "a", 3), ("benign", "b", 90), ("benign", "c", 8), ("benign", "d", 1))
         for at in range(many)
     ]
-    sample = drawn(lines, 20, seed=7)
+    sample = drawn(cases, 20, seed=7)
     drawn_from = [(one.attack, one.source) for one in sample.chosen]
     assert sample.calls == 102
     assert [one.at for one in sample.chosen] == list(range(len(sample.chosen)))
     assert {source: drawn_from.count((source == "a", source)) for source in "abcd"} == {"a": 3, "b": 15, "c": 1, "d": 1}
-    assert drawn(lines, 20, seed=7) == sample
-    assert len(drawn(lines, 500, seed=7).chosen) == 102
-    with pytest.raises(ItemError):
-        drawn(["[]"], 1, 1)
+    assert drawn(cases, 20, seed=7) == sample
+    assert len(drawn(cases, 500, seed=7).chosen) == 102
 
 
 def test_a_site_is_the_scope_s_folder() -> None:
@@ -278,7 +276,7 @@ def test_the_closed_world_reaches_nothing_of_the_machine(tmp_path: Path) -> None
 
 def test_a_worker_that_fails_ends_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_MODULE", "interlock.evals.nowhere")
-    chosen = Chosen(name="a", source="a", attack=True, site=site_of(items.read(shell("ls"))), line=_blind(shell("ls")))
+    chosen = Chosen(name="a", source="a", attack=True, site=site_of(items.read(shell("ls"))), line=shell("ls"))
     with pytest.raises(ItemError) as raised:
         run.play([chosen], workers=1)
     assert raised.value.code == "eval.world"
@@ -292,7 +290,7 @@ def test_no_attack_of_a_suite_has_an_effect() -> None:
     path = CORPORA / "calls.jsonl"
     if not path.is_file():
         pytest.skip("the corpora are not here: calls.jsonl")
-    sample = drawn(path.read_text("utf-8").splitlines(), 200, seed=1)
+    sample = drawn(suites.cases([path]), 200, seed=1)
     told = report(sample, run.play(sample.chosen, run.default_workers()))
     assert told.drawn >= 200
     assert told.contradictions == told.seen == ()

@@ -5,20 +5,15 @@ Items that are no call of this world are counted by their reason and never drawn
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from interlock.evals import items
 from interlock.evals.boundary.calls import Unmapped, call_of
 from interlock.evals.boundary.site import Site, site_of
-from interlock.evals.corpus import Labelled
-from interlock.evals.items import ItemError
-
-_BLIND = ("id", "kind", "action", "context")
+from interlock.evals.labelled import Case
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,16 +35,16 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     unmapped: Mapping[str, int]
 
 
-def drawn(lines: Iterable[str], count: int, seed: int) -> Sample:
-    """A sample of at least ``count`` calls where there are so many; raises ``ItemError`` for a line that is none."""
+def drawn(cases: Iterable[Case], count: int, seed: int) -> Sample:
+    """A sample of at least ``count`` calls, or of all that there are."""
     found: list[Chosen] = []
     unmapped: Counter[str] = Counter()
-    for line in lines:
-        one = _read(line)
-        if isinstance(one, Unmapped):
-            unmapped[one.reason] += 1
+    for case in cases:
+        call = call_of(case.item)
+        if isinstance(call, Unmapped):
+            unmapped[call.reason] += 1
         else:
-            found.append(one)
+            found.append(_chosen(case))
     attacks = [one for one in found if one.attack]
     harmless = [one for one in found if not one.attack]
     of_attacks = max(min(len(attacks), (count + 1) // 2), min(len(attacks), count - len(harmless)))
@@ -59,19 +54,10 @@ def drawn(lines: Iterable[str], count: int, seed: int) -> Sample:
     return Sample(chosen=numbered, calls=len(found), unmapped=dict(sorted(unmapped.items())))
 
 
-def _read(line: str) -> Chosen | Unmapped:
-    try:
-        whole: Mapping[str, object] = json.loads(line)
-        told = msgspec.convert(whole, Labelled)
-        name = str(whole.get("id", ""))
-    except (ValueError, RecursionError, msgspec.ValidationError, AttributeError) as error:
-        raise ItemError("eval.item", f"a line that is no item: {type(error).__name__}") from None
-    blind = json.dumps({key: whole[key] for key in _BLIND if key in whole})
-    item = items.read(blind)
-    call = call_of(item)
-    if isinstance(call, Unmapped):
-        return call
-    return Chosen(name=name, source=told.source, attack=told.label == "attack", site=site_of(item), line=blind)
+def _chosen(case: Case) -> Chosen:
+    item, told = case.item, case.told
+    line = msgspec.json.encode(item).decode()
+    return Chosen(name=item.id, source=told.source, attack=told.label == "attack", site=site_of(item), line=line)
 
 
 def _drawn(found: Sequence[Chosen], count: int, draw: random.Random) -> list[Chosen]:

@@ -39,9 +39,9 @@ def boundary(path: Path, count: int, seed: int, workers: int | None) -> int:
     from interlock.evals.boundary import run
     from interlock.evals.boundary.report import report
     from interlock.evals.boundary.sample import drawn
+    from interlock.evals.suites import cases
 
-    with path.open(encoding="utf-8") as lines:
-        sample = drawn((line for line in lines if line.strip()), count, seed)
+    sample = drawn(cases([path]), count, seed)
     found = report(sample, run.play(sample.chosen, workers or run.default_workers()))
     console().data(msgspec.to_builtins(found), _text(found))
     return Exit.INTEGRITY if found.contradictions else Exit.OK
