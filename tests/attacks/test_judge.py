@@ -204,8 +204,8 @@ def test_a_read_that_stays_inside_is_not_judged(shared: tuple[World, JudgeProvid
     assert judge.inquiries == []
 
 
-def test_the_same_question_is_asked_once_and_another_goal_or_label_anew(
-    provider: JudgeProvider, make_world: MakeWorld
+def test_the_same_question_is_asked_once_and_of_another_goal_judge_or_instructions_anew(
+    provider: JudgeProvider, make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(extra=provider.section())
     for goal, times in (("one", 1), ("one", 1), ("two", 2)):
@@ -219,6 +219,10 @@ def test_the_same_question_is_asked_once_and_another_goal_or_label_anew(
     world.reopen()
     assert writes(world, goal="one").verdict.decision is Decision.ALLOW
     assert len(provider.inquiries) == 4
+    monkeypatch.setattr("interlock.harness.workspace.IDENTITY", "0" * 64)  # Other instructions.
+    world.reopen()
+    assert writes(world, goal="one").verdict.decision is Decision.ALLOW
+    assert len(provider.inquiries) == 5
 
 
 def test_a_fault_is_not_remembered_and_an_edited_opinion_is_none(

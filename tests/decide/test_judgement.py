@@ -13,6 +13,7 @@ from tests.support.judging import HOME, NOW, PRIVATE, ROOT, SECRET, SITE, TASK, 
 
 from interlock.artifact import codec
 from interlock.artifact.analysis import Analysis
+from interlock.artifact.errors import CodecError
 from interlock.artifact.label import CLEAN, Confidentiality
 from interlock.artifact.opinion import FAULTS, MAX_INQUIRY, Assessment, Inquiry, Judging, Opinion, Word
 from interlock.artifact.plan import ForEach, Proposal, ProposedStep
@@ -111,6 +112,7 @@ def test_7_what_is_told_is_the_recorded_goal_and_the_plan_as_the_harness_sees_it
     assert not [word for word in (b"trust me", b"alice", b"t1", HOME.encode(), b"c1") if word in told]
     first, second = inquiry.steps
     assert (first.finished, second.finished) == (True, False)
+    assert (first.at_most, first.when, first.for_each) == (1, None, None)
     assert (second.at_most, second.when, second.for_each) == (3, item.when, {"$ref": "s1.output.rows"})
     assert [one.on for one in second.effects] == [f"file:{ROOT}/b.txt"]
     path, content = second.arguments["path"], second.arguments["content"]
@@ -192,6 +194,16 @@ def test_7_a_step_whose_effects_were_known_is_not_judged_again() -> None:
     assert gate.inquiry_of_step(view, late, facts) is None
     assert gate.conclude_step(view, late, facts).decision is Decision.ALLOW
     assert gate.recheck(found.plan.step("s1"), arguments, CLEAN, CLEAN, facts)[1].decision is Decision.ALLOW
+
+
+@pytest.mark.parametrize(("distance", "admitted"), [(-1, False), (0, True), (100, True), (101, False)])
+def test_a_distance_lies_between_0_and_100(distance: int, admitted: bool) -> None:
+    raw = codec.encode({"step": "s1", "word": "fits", "distance": distance})
+    if admitted:
+        assert codec.decode(raw, Assessment).distance == distance
+        return
+    with pytest.raises(CodecError):
+        codec.decode(raw, Assessment)
 
 
 @pytest.mark.parametrize(
