@@ -96,6 +96,7 @@ def test_7_contrary_denies_where_the_workspace_says_so() -> None:
     found, inquiry = asked(WRITE, facts=facts)
     assert inquiry is not None
     assert verdict_with(found, facts, opinion(inquiry, Word.CONTRARY)).decision is Decision.DENY
+    assert opinion(inquiry).word("s1") == Assessment(step="s1", word=Word.FITS, distance=7)
     assert verdict_with(found, facts, opinion(inquiry, Word.UNCLEAR)).decision is Decision.STEP_UP
 
 
@@ -184,6 +185,16 @@ def test_7_a_broad_step_is_not_told_of_what_the_judge_may_not_know() -> None:
     view, late, facts = resolved(Labelled(value="touch a.txt", label=SECRET), policy=policy())
     assert gate.inquiry_of_step(view, late, facts) is None
     assert ("judge.label", "s1") in of_judge(gate.conclude_step(view, late, facts))
+
+
+def test_7_a_narrow_step_with_a_reference_is_not_judged_again() -> None:
+    copied = step("s1", "write@1", arguments={"path": "a.txt", "content": {"$ref": "s0.output.text"}})
+    facts = known()
+    found, _ = asked(step("s0", "read@1", arguments={"path": "notes.txt"}), copied, facts=facts)
+    arguments = {name: Labelled(value="a.txt", label=CLEAN) for name in ("path", "content")}
+    view, late = gate.resolve(found.plan.step("s1"), arguments, CLEAN, CLEAN, facts)
+    assert gate.inquiry_of_step(view, late, facts) is None
+    assert gate.conclude_step(view, late, facts).decision is Decision.ALLOW
 
 
 def test_7_a_step_whose_effects_were_known_is_not_judged_again() -> None:
