@@ -124,8 +124,9 @@ def unnoticed(
         encoded = translate.encode(found)
         if any(level(encoded, one) != wanted for one, wanted in requests):
             return False
-    gate = module.Gate(translate.encode(EVERYTHING), SITE)
-    says = {DENIED: module.floor_denies(SITE), 1: module.floor_asks()}
+    everything = translate.encode(EVERYTHING)
+    gate = module.Gate(everything, SITE)
+    says = {DENIED: module.floor_denies(SITE), 1: module.floor_asks(everything)}
     for one, objections, decided in stood:
         said = {number for number, part in says.items() if formula.holds(part, values(one))}
         replayed = module.objections(one, EVERYTHING, SITE), module.decided(one, EVERYTHING, SITE)
