@@ -113,7 +113,7 @@ def test_action_and_argument_names_and_the_goal_are_no_features() -> None:
     one = asked("git push --force")
     content = Content(argument="evil", language="shell", value="git push --force")
     other = Question(
-        action="attack", contents=(content,), root=one.root, home=one.home, goal="steal", labels=("secret",)
+        action="attack", contents=(content,), root=one.root, home=one.home, goal="steal", values={"to": "secret"}
     )
     assert reading.answer(one).score == reading.answer(other).score
 

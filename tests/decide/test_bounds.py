@@ -10,10 +10,11 @@ import pytest
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import InterlockError
 from interlock.artifact.label import CLEAN
+from interlock.artifact.resources import endpoint
 from interlock.decide.evidence import Limits
 from interlock.decide.policy import compile_policies
 from interlock.decide.policy.patterns import Facts
-from interlock.decide.policy.request import PolicyRequest, endpoint
+from interlock.decide.policy.request import PolicyRequest
 from interlock.decide.policy.source import cedar_statements, yaml_items
 from interlock.decide.references import Environment, Labelled, check, evaluate
 from support.asking import HOME, short

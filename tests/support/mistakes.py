@@ -9,7 +9,7 @@ BASELINE = resources.files("interlock.decide.policy").joinpath("baseline.yaml").
 BASELINES = [
     ("id: baseline.credentials-home", "id: baseline.credentials-home\n    access: write", {"baseline.credentials-never"}),
     ('- deny: "*"\n    id: baseline.credentials-anywhere', '- verify: "*"\n    id: baseline.credentials-anywhere', {"baseline.credentials-never"}),
-    ('"**/*.pem"', '"**/*.pen"', {"baseline.credentials-never"}),
+    ("access: [read, delete, send,", "access: [delete, send,", {"baseline.keys-never-read"}),
     ("~/.ssh/**\n      - ~/.aws", "~/.ssh/*\n      - ~/.aws", set()),  # ``**/.ssh/**`` still covers it.
     ("~/.mozilla/**", "~/.mozilla/*/**", {"baseline.credentials-never"}),
     ("effect: [execute, send, spend, grant-access]", "effect: [send, spend, grant-access]", {"baseline.programs-asked"}),

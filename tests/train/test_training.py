@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from train import background
 from train.__main__ import build
 from train.fitting import Rows, fit
 from train.generating import own
@@ -62,3 +63,15 @@ def test_the_weights_are_what_training_makes_bit_for_bit() -> None:
         pytest.skip("the corpora are not here")
     for path, content in build(CORPORA).items():
         assert path.read_bytes() == content, path.name
+
+
+def test_the_background_counts_each_command_of_scripts_once(tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text("ls -l\nif true; then\n  cat a.txt | wc -l\nfi\nls -l\n")
+    (tmp_path / "b").write_text("#!/bin/sh\nf() { rm -rf /; }\n")
+    (tmp_path / "c.py").write_text("print(1)\n")
+    texts = list(background.scripts(tmp_path))
+    assert [list(background.commands(text)) for text in texts] == [
+        ["ls -l", "true", "cat a.txt | wc -l", "ls -l"],
+        ["rm -rf /"],
+    ]
+    assert background.count(iter(texts)) == background.Counted(commands=4, denied=1, asked=0, alone=0)

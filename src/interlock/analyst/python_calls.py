@@ -8,11 +8,14 @@ import shlex
 import sys
 from collections.abc import Callable, Container
 
-from interlock.analyst import paths, urls
+from interlock.analyst import paths, scripts, urls
 from interlock.analyst import python_words as words
 from interlock.analyst.claims import Claims
 from interlock.analyst.python_values import Names
+from interlock.analyst.shell.paths import TOPS, meanings_of
 from interlock.artifact.action import Effect
+from interlock.artifact.errors import ReferenceEvaluationError
+from interlock.artifact.resources import canonical_path, inside
 
 BUILTINS = frozenset(dir(builtins))
 EXCEPTIONS = frozenset(
@@ -107,7 +110,10 @@ class Calls:
         self._shell(_argument(node, 0, "cmd"))
 
     def _replaces(self, _name: str, node: ast.Call) -> None:
-        self._program(self.names.text(_argument(node, 0, "path")))
+        name = self.names.text(_argument(node, 0, "path"))
+        if name is not None and scripts.bare_shell(name):
+            self.claims.signal("shell.escape")
+        self._program(name)
 
     def _calls_out(self, name: str, node: ast.Call) -> None:
         self._network(node, 1 if name.endswith(("request", "stream", "Request")) else 0)
@@ -217,17 +223,36 @@ class Calls:
         else:
             self.claims.file(touch.access, path, recursive=touch.recursive)
             paths.note(path, self.claims, reads=touch.access is Effect.READ)
+            self._meant(path, touch)
+
+    def _meant(self, path: str, touch: words.Touch) -> None:
+        """The same meanings as where a shell's command touches the file."""
+        place = self.claims.place
+        try:
+            name = canonical_path(path, root=place.root, home=place.home)
+        except ReferenceEvaluationError:
+            return
+        for code in meanings_of(name, touch.access.value, place.home, touch.recursive):
+            self.claims.signal(code)
+        if touch.access is Effect.DELETE and touch.recursive and not inside(name, place.root):
+            system = name in TOPS or name == place.home
+            self.claims.signal("recursive.root_delete" if system else "recursive.outside_delete")
 
     def _shell(self, node: ast.expr | None) -> None:
         text = self.names.text(node)
         if text is not None:
-            self.claims.inline("shell", text)
+            self._line(text)
             return
         folded = self.names.fold(node)
         if isinstance(folded, tuple) and all(isinstance(one, str) for one in folded):
-            self.claims.inline("shell", shlex.join(str(one) for one in folded))
+            self._line(shlex.join(str(one) for one in folded))
         else:
             self.claims.opaque("python.dynamic_command")
+
+    def _line(self, text: str) -> None:
+        if scripts.bare_shell(text):
+            self.claims.signal("shell.escape")
+        self.claims.inline("shell", text)
 
     def _run(self, _name: str, node: ast.Call) -> None:
         command = _argument(node, 0, "args")
@@ -238,9 +263,9 @@ class Calls:
         if shell is not None and not (isinstance(shell, ast.Constant) and not shell.value):
             self._shell(command.elts[0] if isinstance(command, ast.List) and command.elts else command)
         elif isinstance(folded, tuple) and folded and all(isinstance(one, str) for one in folded):
-            self.claims.inline("shell", shlex.join(str(one) for one in folded))
+            self._line(shlex.join(str(one) for one in folded))
         elif isinstance(folded, str):
-            self.claims.inline("shell", shlex.quote(folded))
+            self._line(shlex.quote(folded))
         else:
             self._program(self.names.text(command.elts[0]) if isinstance(command, ast.List) and command.elts else None)
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from interlock.analyst import classifier, data, json_, mail, paths, python, shell, sql, text, urls, windows
+from interlock.analyst import classifier, data, json_, mail, orders, paths, python, scripts, shell, sql, text, urls, windows
 from interlock.analyst.claims import MAX_NOTED, MAX_TOUCHED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
 from interlock.analyst.classifier.operated import Operated
 from interlock.artifact import codec
-from interlock.artifact.analysis import Analysis, Content, Opacity, Question
+from interlock.artifact.analysis import Analysis, Content, Opacity, Question, Signal
 from interlock.artifact.codec import Json
 
 FAILED: Final = "analyst.failed"
+FOLLOWED: Final = "order.followed"
 ANALYSERS: Final[Mapping[str, Analyser]] = {
     "shell": shell.analyse,
     "sql": sql.analyse,
@@ -33,6 +34,7 @@ ANALYSERS: Final[Mapping[str, Analyser]] = {
     "email": mail.analyse,
     "text": text.analyse,
     "json": json_.analyse,
+    **{language: scripts.reader(language) for language in scripts.LANGUAGES},
 }
 T = TypeVar("T")
 
@@ -46,7 +48,13 @@ def answer(question: Question, operated: Operated | None = None) -> Analysis:
 def read(question: Question) -> Analysis:
     """What the analysers say alone."""
     found = [_claims(content, question) for content in question.contents]
-    return _joined([claims.analysis() for claims in found])
+    return _joined([claims.analysis() for claims in found] + _obedient(question))
+
+
+def _obedient(question: Question) -> list[Analysis]:
+    """That the action follows an order out of a text that its planner has received."""
+    named = orders.followed(question.action, question.values, question.goal, question.prior)
+    return [] if named is None else [Analysis(touched=(), signals=(Signal(code=FOLLOWED, argument=named),))]
 
 
 def _claims(content: Content, question: Question) -> Claims:

@@ -39,8 +39,9 @@ class Question(Value, frozen=True, kw_only=True):
     """One action in context.  ``root`` and ``home`` resolve relative paths, as for ``resources.touched``.
 
     ``scripts`` are the contents of files that the agent wrote earlier, by canonical path, so that running one is
-    judged by what it holds.  ``goal``, ``labels`` and ``prior`` are context for the classifier alone.  Only evaluations
-    ask for an answer that is not ``scored``, to measure what the classifier adds and what it costs.
+    judged by what it holds.  ``prior`` are texts of strangers that the planner had received; where there are any,
+    ``values`` are all known arguments and ``goal`` is the task's, so that the action is compared with what they order.
+    Only evaluations ask for an answer that is not ``scored``, to measure what the classifier adds and what it costs.
     """
 
     action: Identifier
@@ -49,7 +50,7 @@ class Question(Value, frozen=True, kw_only=True):
     home: str = ""
     scripts: Mapping[str, str] = {}
     goal: str = ""
-    labels: tuple[str, ...] = ()
+    values: Mapping[str, Json] = {}
     prior: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
     scored: bool = True
 

@@ -24,6 +24,9 @@ from interlock.artifact.errors import ReferenceEvaluationError
 _FIELD = re.compile(r"\{([A-Za-z0-9_]+)\}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):([1-9][0-9]{0,4})\Z")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}\Z")
 
 
 class Touched(Value, frozen=True, kw_only=True):
@@ -79,6 +82,16 @@ def canonical_host(url: str) -> str:
     if strange or not port or not _HOST.match(host):
         raise ReferenceEvaluationError("resource.url", "not a plain http or https URL with an ASCII host name")
     return f"{host}:{port}"
+
+
+def endpoint(name: str) -> tuple[str, int]:
+    """Host and port of a canonical end point; raises ``ValueError`` for any other text."""
+    found = _ENDPOINT.match(name)
+    if not found or len(found[1]) > 253 or int(found[2]) > 65535:  # noqa: PLR2004 - RFC 1035 and TCP
+        raise ValueError("no canonical host:port")
+    if _NUMERIC.match(found[1]) and not _IPV4.match(found[1]):
+        raise ValueError("a number that is no dotted IPv4 address")
+    return found[1], int(found[2])
 
 
 def inside(path: str, folder: str) -> bool:

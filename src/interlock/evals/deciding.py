@@ -38,6 +38,7 @@ from interlock.evals import shapes
 from interlock.evals.items import Call, Item, value_of
 from interlock.harness import analysing
 from interlock.harness.analysing import Reader
+from interlock.harness.strangers import MAX_CHARACTERS, MAX_TEXTS
 
 Word: TypeAlias = Literal["ALLOW", "CONFIRM", "DENY"]
 HOME: Final = "/home/user"
@@ -85,7 +86,9 @@ class Judge:
         verdict, questions = examined.verdict, list[Question]()
         if examined.plan is not None:
             if self._reader is not None:
-                claims = _claims(self._reader, task, examined.plan, scripts, evidence, questions)
+                told = tuple(call.untrusted_text[:MAX_CHARACTERS] for call in item.context.prior_actions)
+                told = tuple(filter(None, told))[-MAX_TEXTS:]
+                claims = _claims(self._reader, task, examined.plan, scripts, evidence, questions, told)
                 evidence = evidence.claiming(claims)
             verdict = gate.decide(examined.plan, evidence, _NOW, verdict)
         taken = time.perf_counter_ns() - start
@@ -124,13 +127,21 @@ class Judge:
 
 
 def _claims(
-    reader: Reader, task: str, plan: Plan, scripts: dict[str, str], evidence: Evidence, asked: list[Question]
+    reader: Reader,
+    task: str,
+    plan: Plan,
+    scripts: dict[str, str],
+    evidence: Evidence,
+    asked: list[Question],
+    told: tuple[str, ...],
 ) -> dict[str, Analysis]:
-    """What the analyst claims of each step; ``asked`` collects the questions."""
+    """What the analyst claims of each step; ``asked`` collects the questions, ``told`` are texts of strangers."""
     found: dict[str, Analysis] = {}
     for step in plan.steps:
         manifest = evidence.catalogue[step.action]
-        question = analysing.question(manifest, step.arguments, evidence.site, scripts)
+        question = analysing.question(
+            manifest, step.arguments, evidence.site, scripts, goal=evidence.task.goal, heard=told
+        )
         if question is not None:
             asked.append(question)
             found[step.id] = reader.ask(task, question)
@@ -151,7 +162,10 @@ def word(verdict: Verdict) -> Word:
 
 def arguments(call: Call) -> dict[str, Json]:
     """The call's arguments as a proposal can hold them."""
-    found = {re.sub(r"[^A-Za-z0-9_]", "_", name) or "_": value_of(value) for name, value in call.args.items()}
+    found = {
+        re.sub(r"[^A-Za-z0-9_]", "_", name) or "_": shapes.spelled(name, value_of(value))
+        for name, value in call.args.items()
+    }
     return {name if name[0].isalnum() else f"a{name}": value for name, value in found.items() if value is not None}
 
 

@@ -31,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     args: dict[str, object] = {}
     result_labels: list[str] = []
+    untrusted_text: str = ""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

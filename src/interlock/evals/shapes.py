@@ -36,10 +36,12 @@ from interlock.evals.items import name_of
 
 GROUP: Final = "task"
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SHORTEST = 3
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LANGUAGES: Final[Mapping[str, Language]] = {
     "powershell": "powershell", "pwsh": "powershell", "cmd": "cmd", "command_prompt": "cmd", "python": "python",
 }  # fmt: skip
+_BARE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?:[/?#][!-~]*)?\Z", re.IGNORECASE)
 _DRIVER = Driver(name="python", operation="eval:none")
 _RUNS = frozenset({"execute", "run", "exec", "eval", "shell", "bash", "terminal", "command", "python", "code", "sql"})
 _SQL = re.compile(
@@ -52,6 +54,7 @@ class _Words(msgspec.Struct, frozen=True, kw_only=True):
     roles: dict[str, str]
     files: str
     contents: str
+    things: str
 
 
 @functools.cache
@@ -68,6 +71,11 @@ def _roles() -> Mapping[str, str]:
 
 
 @functools.cache
+def _things() -> frozenset[str]:
+    return frozenset(_data().things.split())
+
+
+@functools.cache
 def _data() -> _Words:
     raw = (importlib.resources.files("interlock.evals") / "generic.json").read_bytes()
     return msgspec.json.decode(raw, type=_Words)
@@ -76,6 +84,16 @@ def _data() -> _Words:
 def words(name: str) -> list[str]:
     """The words of a name, in lower case."""
     return [word.lower() for word in _WORD.findall(name)]
+
+
+def spelled(name: str, value: Json) -> Json:
+    """The value of an argument; an address on the web without a scheme as a browser takes it.
+
+    >>> spelled("url", "www.example.org/a"), spelled("url", "0x7f.1/a"), spelled("note", "www.example.org")
+    ('https://www.example.org/a', '0x7f.1/a', 'www.example.org')
+    """
+    bare = isinstance(value, str) and _roles().get(name.lower()) == "url" and _BARE.match(value)
+    return f"https://{value}" if bare else value
 
 
 def manifest(name: str, arguments: Mapping[str, Json]) -> Manifest:
@@ -114,7 +132,25 @@ def _effect(name: str, arguments: Mapping[str, Json], roles: Mapping[str, str]) 
     found = [*words(name.rpartition(".")[2]), *words(name)]  # What follows a dot is the function, and comes first.
     if words(name)[1:-1] == ["to"]:
         return Effect.READ  # One unit to another.
-    return next((_verbs()[word] for word in found if word in _verbs()), Effect.EXECUTE)
+    verb = next((_verbs()[word] for word in found if word in _verbs()), None)
+    verb = verb or next((_verbs()[stem] for word in found for stem in _stems(word) if stem in _verbs()), None)
+    if verb is None and not _things().isdisjoint(found):
+        return Effect.READ  # It reckons, or knows something.
+    return verb or Effect.EXECUTE
+
+
+def _stems(word: str) -> list[str]:
+    """The verbs that a noun may be made of: finder, generator, booking, conversion.
+
+    >>> _stems("generator")
+    ['generat', 'generate']
+    """
+    for end in ("ations", "ation", "ions", "ion", "ments", "ment", "ings", "ing", "ers", "er", "ors", "or", "als", "al",
+                "ures", "ure", "ed", "es", "s"):  # fmt: skip
+        if word.endswith(end) and len(word) - len(end) >= _SHORTEST:
+            stem = word[: -len(end)]
+            return [stem, f"{stem}e", *([f"{stem}ate"] if end.startswith("ation") else [])]
+    return []
 
 
 def _sends(arguments: Mapping[str, Json]) -> bool:

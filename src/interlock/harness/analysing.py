@@ -80,18 +80,32 @@ def language_of(manifest: Manifest, argument: Argument) -> Language | None:
 
 
 def question(
-    manifest: Manifest, arguments: Mapping[str, Json], site: Site, scripts: Mapping[str, str] | None = None
+    manifest: Manifest,
+    arguments: Mapping[str, Json],
+    site: Site,
+    scripts: Mapping[str, str] | None = None,
+    *,
+    goal: str = "",
+    heard: tuple[str, ...] = (),
 ) -> Question | None:
-    """What to ask of an action with these known arguments; nothing, where there is nothing to see into."""
+    """What to ask of an action with these known arguments; nothing, where there is nothing to see into.
+
+    ``heard`` are the texts of strangers that its planner has received before; a read follows nobody's orders.
+    """
     contents = tuple(_contents(manifest, arguments))
-    if not contents:
+    told = heard if manifest.effect is not Effect.READ and not manifest.broad else ()
+    values = {name: value for name, value in arguments.items() if is_literal(value)} if told else {}
+    if not contents and not values:
         return None
     root = site.root
     for name, argument in manifest.arguments.items():
         if argument.role is Role.PATH and manifest.broad and isinstance(arguments.get(name), str):
             root = canonical(str(arguments[name]), site)
     held = dict(list((scripts or {}).items())[-MAX_SCRIPTS:]) if manifest.broad else {}
-    return Question(action=manifest.name, contents=contents, root=root, home=site.home, scripts=held)
+    return Question(
+        action=manifest.name, contents=contents, root=root, home=site.home, scripts=held,
+        goal=goal if told else "", values=values, prior=told,
+    )  # fmt: skip
 
 
 def written(manifest: Manifest, arguments: Mapping[str, Json], site: Site) -> dict[str, str]:
@@ -103,7 +117,9 @@ def written(manifest: Manifest, arguments: Mapping[str, Json], site: Site) -> di
     return {canonical(path, site): content}
 
 
-def claims(core: Core, reader: Reader, evidence: Evidence, plan: Plan) -> dict[str, Analysis]:
+def claims(
+    core: Core, reader: Reader, evidence: Evidence, plan: Plan, heard: tuple[str, ...] = ()
+) -> dict[str, Analysis]:
     """What is claimed of each step, by its literals; what earlier steps write counts as written."""
     manifests = [evidence.catalogue.get(step.action) for step in plan.steps]
     broad = any(manifest is not None and manifest.broad for manifest in manifests)
@@ -113,7 +129,7 @@ def claims(core: Core, reader: Reader, evidence: Evidence, plan: Plan) -> dict[s
         if manifest is None:
             continue
         known = {name: value for name, value in step.arguments.items() if is_literal(value)}
-        asked = question(manifest, known, evidence.site, texts)
+        asked = question(manifest, known, evidence.site, texts, goal=evidence.task.goal, heard=heard)
         if asked is not None and not _waits(manifest, step.arguments):
             found[step.id] = reader.ask(evidence.task.id, asked)
         texts |= written(manifest, known, evidence.site)
@@ -320,7 +336,8 @@ def _without_model(found: Analysis, question: Question) -> Analysis:
 
 def opaque(question: Question, code: str) -> Analysis:
     """Nothing is known of any argument."""
-    return Analysis(touched=(), opaque=tuple(Opacity(code=code, argument=one.argument) for one in question.contents))
+    named = [one.argument for one in question.contents] or list(question.values)
+    return Analysis(touched=(), opaque=tuple(Opacity(code=code, argument=one) for one in named[:128]))
 
 
 def _sound(found: Analysis, question: Question) -> Analysis:
@@ -332,7 +349,7 @@ def _sound(found: Analysis, question: Question) -> Analysis:
             and canonical_path(resource.name, root="/", home="") != resource.name
         ):
             raise ReferenceEvaluationError("resource.path", "a claimed path that is not canonical")
-    asked = {content.argument for content in question.contents}
+    asked = {content.argument for content in question.contents} | question.values.keys()
     named = {one.argument for noted in (found.opaque, found.signals, found.findings) for one in noted}
     if not named <= asked:
         raise ReferenceEvaluationError("argument.unknown", "a claim about an argument that nobody asked about")

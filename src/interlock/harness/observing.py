@@ -116,6 +116,7 @@ class Observer:
         seen = self._run(task_id, plan, judged, view.output)
         if not previewing:
             core.store.receive(task_id, seen.label)
+            self._proposals.strangers.hear(task_id, seen.value, seen.label)
         return seen
 
     def _run(self, task_id: str, plan: Plan, judged: Judged, label: Label) -> Labelled:

@@ -39,6 +39,7 @@ from interlock.harness.hearing import Complete, Judges, Outside, Proposed, heard
 from interlock.harness.reserving import Tally, released, used_up, worst_case
 from interlock.harness.rows import PlanRow, TaskRow
 from interlock.harness.shadow import observing
+from interlock.harness.strangers import Strangers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,18 @@ class Proposals:
     """Judges and stores proposals."""
 
     def __init__(
-        self, core: Core, *, unattended: bool, reader: Reader | None = None, judge: Judges | None = None
+        self,
+        core: Core,
+        *,
+        unattended: bool,
+        reader: Reader | None = None,
+        judge: Judges | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
         self._core = core
         self._unattended = unattended
         self._outside = Outside(reader, judge)
+        self.strangers = strangers or Strangers()
 
     def evidence(self, row: TaskRow) -> Evidence:
         """(6) What is known now, collected before the pure decision."""
@@ -109,7 +117,8 @@ class Proposals:
             evidence = evidence.knowing(finished_labels(self._core, plan))
         if self._outside.reader is None:
             return evidence
-        return evidence.claiming(claims(self._core, self._outside.reader, evidence, plan))
+        told = self.strangers.texts(evidence.task.id)
+        return evidence.claiming(claims(self._core, self._outside.reader, evidence, plan, told))
 
     def analysed_step(self, evidence: Evidence, step: Step, arguments: Mapping[str, Json]) -> Evidence:
         """(6) The same facts with the claim about one step, now that its arguments are known."""
@@ -224,7 +233,9 @@ class Proposals:
         )
 
     def _asking(self, outside: Outside) -> Proposals:
-        return Proposals(self._core, unattended=self._unattended, reader=outside.reader, judge=outside.judge)
+        return Proposals(
+            self._core, unattended=self._unattended, reader=outside.reader, judge=outside.judge, strangers=self.strangers
+        )
 
     def settle_all(
         self,

@@ -234,6 +234,8 @@ class Session:
         results = self._parts.act(decided)
         labels = [codec.decode(result.label, Label) for result in results]
         self._core.store.receive(self._task_id, join_all(labels))
+        for result, label in zip(results, labels, strict=True):
+            self._parts.proposals.strangers.hear(self._task_id, codec.parse(result.output, data=True), label)
         status = decided.status
         if decided.digest is not None:
             status = self._core.store.plan(decided.digest).status

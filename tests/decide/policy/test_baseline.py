@@ -14,7 +14,7 @@ from support.asking import HOME, ROOT, asking, said
 TEXT = importlib.resources.files("interlock.decide.policy").joinpath("baseline.yaml").read_text()
 BASELINE = compile_policies({}, {"baseline.yaml": TEXT}, home=HOME, root=ROOT)
 PATHS = [
-    (rule["id"], glob, "deny" in rule)
+    (rule["id"], glob, "deny" in rule, rule.get("access", ["read", "write"] if "deny" in rule else ["write"]))
     for rule in yaml.safe_load(TEXT)["rules"] if "path" in rule for glob in rule["path"]
 ]  # fmt: skip
 LEFT_ALONE = [
@@ -32,28 +32,29 @@ def example(glob: str) -> str:
     return path.replace("**", "deep/er").replace("*", "x1")
 
 
-@pytest.mark.parametrize(("rule", "glob", "denied"), PATHS)
-def test_each_path_line_catches_what_it_names(rule: str, glob: str, denied: bool) -> None:
+@pytest.mark.parametrize(("rule", "glob", "denied", "access"), PATHS)
+def test_each_path_line_catches_what_it_names(rule: str, glob: str, denied: bool, access: list[str]) -> None:
     path = example(glob)
     reads = said(BASELINE.evaluate(asking(path=path)))
     writes = said(BASELINE.evaluate(asking(path=path, effect="write", reversibility="reversible")))
     if denied:
-        assert f"policy.denied {rule}" in reads
-        assert f"policy.denied {rule}" in writes
+        assert (f"policy.denied {rule}" in reads) == ("read" in access)
+        assert (f"policy.denied {rule}" in writes) == ("write" in access)
     else:
         assert f"policy.confirm {rule}" in writes or writes[0] == "DENY"
         assert f"policy.confirm {rule}" not in reads
 
 
-@pytest.mark.parametrize(("rule", "glob", "denied"), PATHS)
-def test_each_path_line_is_needed(rule: str, glob: str, denied: bool) -> None:
+@pytest.mark.parametrize(("rule", "glob", "denied", "access"), PATHS)
+def test_each_path_line_is_needed(rule: str, glob: str, denied: bool, access: list[str]) -> None:
     whole = next(found for found in yaml.safe_load(TEXT)["rules"] if found["id"] == rule)
     without = {**whole, "path": [other for other in whole["path"] if other != glob]}
     caught = []
     for version in (whole, without):
         text = yaml.safe_dump({"rules": [version]})
         alone = compile_policies({}, {"r.yaml": text, "a.yaml": "rules: [{allow: '*'}]"}, home=HOME, root=ROOT)
-        write = asking(path=example(glob), effect="write", reversibility="reversible")
+        effect = "write" if "write" in access else "read"
+        write = asking(path=example(glob), effect=effect, reversibility="reversible")
         caught.append(alone.evaluate(write).decision.value != "ALLOW")
     assert caught == [True, False]
 
@@ -71,6 +72,13 @@ def test_ordinary_files_are_read_and_written_without_a_question(path: str) -> No
 )
 def test_credentials_are_denied_wherever_they_lie(path: str) -> None:
     assert BASELINE.evaluate(asking(path=path)).decision.value == "DENY"
+
+
+def test_a_new_key_is_made_with_a_persons_word_and_a_template_is_no_secret() -> None:
+    for path in ("/home/u/web/server.key", "/home/u/web/cert.pem", "/home/u/web/.env"):
+        made = BASELINE.evaluate(asking(path=path, effect="write", reversibility="reversible"))
+        assert made.decision.value == "STEP_UP"
+    assert BASELINE.evaluate(asking(path="/home/u/web/.env.example")).decision.value == "ALLOW"
 
 
 @pytest.mark.parametrize("folder", ["/home/u", "/home", "/", "/home/u/.config", "/etc"])

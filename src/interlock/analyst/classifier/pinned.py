@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 DIGESTS: Final = {
-    "action": "b82accd10867a72ae28569058f033eebf9cbd870eeec55b86e6de6e4f0fd5d50",
+    "action": "74573d8d3c677f98ebcfb8afd2fbf97084ab9b0a23caef694bc96eba55f570ca",
     "text": "4534bd1f5065e276ed2c6a657de00467ec673111f88cd668d906ee5257469bdf",
 }

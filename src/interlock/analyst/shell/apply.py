@@ -13,6 +13,7 @@ from interlock.analyst.shell.files import delete, read, send, write
 from interlock.analyst.shell.models import Model, Rule
 from interlock.analyst.shell.options import Arguments, arguments
 from interlock.analyst.shell.paths import meanings_of
+from interlock.analyst.shell.signals import vocabulary
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
 
@@ -112,7 +113,7 @@ def _effect(walker: Walker, effect: str) -> None:
         case "read":
             read(walker, word, recursive=True)
         case "delete":
-            delete(walker, word, recursive=True)
+            delete(walker, word, recursive=True, whole=False)  # Some of what is there, or the model would name it.
         case _:
             write(walker, word, unknown(), recursive=True)
 
@@ -182,7 +183,7 @@ def _verb(use: Use) -> None:
         if access is not None:
             what = ":".join([*use.found.path, *texts[: index + 1]])
             walker.claims.touch(Effect(access), model.kind, what)
-            if access == "delete":
+            if access == "delete" and f"{model.kind}.destroy" in vocabulary():
                 walker.claims.signal(f"{model.kind}.destroy")
             return
     if not texts or texts[0] == "help" or texts[-1] == "help":

@@ -27,6 +27,10 @@ _GIT_COMMANDS = (
     "remote.", "protocol.ext",
 )
 # fmt: on
+_WRAPPERS = frozenset(  # They pass their own streams and rights on, and have no reason to start a shell for somebody.
+    "env nice gnice ionice timeout gtimeout stdbuf gstdbuf strace ltrace truss time gtime taskset chrt numactl setarch"
+    " linux64 linux32 i386 x86_64 flock xargs gxargs faketime catchsegv unbuffer chronic eatmydata busybox".split()
+)
 _RUNS = (
     "cmd",
     "textconv",
@@ -132,11 +136,13 @@ def _language(text: str) -> str:
 def wrapped(use: Use, role: str, rest: list[Word]) -> Data:
     """The command that this one starts with the words that remain."""
     walker = use.walker
+    if role in ("command", "assignments"):
+        passes = use.found.path[0] in _WRAPPERS
+        walker.escaped += passes
+        found = walker.runner(walker, rest, use.stdin, {}) if role == "command" else _assignments(use, rest)
+        walker.escaped -= passes
+        return found
     match role:
-        case "command":
-            return walker.runner(walker, rest, use.stdin, {})
-        case "assignments":
-            return _assignments(use, rest)
         case "shells":
             return run(walker, "shell", _joined(rest), NONE, stdin=use.stdin)
         case "inside":
@@ -228,4 +234,4 @@ def git_setting(use: Use, name: str, value: Data) -> None:
             )
             or " " in value.text
         ):
-            run(use.walker, "shell", value, NONE)
+            escape(use.walker, value, Data())

@@ -104,21 +104,47 @@ def s_client(use: Use, _words: list[Word]) -> Data | None:
             host, port = endpoint(word.text, "443")
         elif role == "read":
             use.reading(word)
-    connect(use.walker, host, port)
+    silent = use.found.has("-brief -showcerts") or not (use.stdin.text or use.stdin.tags)
+    connect(use.walker, host, port, Effect.READ if silent else Effect.SEND)
     send(use.walker, use.stdin.tags, host)
     return unknown(frozenset(("download", "socket")))
+
+
+def httpie(use: Use, _words: list[Word]) -> Data | None:
+    """``http [METHOD] URL [ITEM…]``: an item with ``=`` or ``@`` makes a body, one with ``:`` a header."""
+    operands = list(use.found.operands)
+    method = operands.pop(0).text if operands and _METHOD.fullmatch(operands[0].text) else ""
+    if not operands:
+        return Data()
+    items = [word for word in operands[1:] if not re.match(r"[\w-]+(?:==|:(?!=))", word.text)]
+    sends = bool(items or use.stdin.text or use.stdin.tags) if not method else method not in ("GET", "HEAD", "OPTIONS")
+    for name, role, word in use.found.values:
+        if role != "skip" and name not in ("-a", "--auth"):
+            play(use, role, word, None)
+    for word in items:
+        name, mark, value = re.split(r"(:?=@|@)", word.text, maxsplit=1) if "@" in word.text else (word.text, "", "")
+        if mark and (mark != "@" or "=" not in name):
+            use.reading(word._replace(text=value.partition(";")[0]))
+    use.address(operands[0], Effect.SEND if sends else Effect.READ, "80")
+    send(use.walker, use.read | use.stdin.tags | NONE.union(*(word.tags for word in operands)), use.hosts[-1])
+    return unknown(frozenset(("download",)))
+
+
+_METHOD = re.compile(r"[A-Z]{3,10}")
 
 
 def dns(use: Use, words: list[Word]) -> Data | None:
     """A look-up: the name itself may carry data out."""
     server = next((word.text[1:] for word in words if word.text.startswith("@")), "")
     if server:
-        connect(use.walker, server, "53")
+        connect(use.walker, server, "53", Effect.READ)
     tags = NONE.union(*(word.tags for word in words))
     for word in words:
         if not word.text.startswith(("-", "@", "+")) and "." in word.text:
+            if not word.known:
+                use.walker.note("shell.dynamic_host")
             use.walker.claims.touch(
-                Effect.SEND if tags else Effect.READ,
+                Effect.SEND if tags or not word.known else Effect.READ,
                 "endpoint",
                 f"{word.text.lower().rstrip('.')}:53" if word.known else "*",
                 open=not word.known,
@@ -129,6 +155,7 @@ def dns(use: Use, words: list[Word]) -> Data | None:
 
 HANDLERS: dict[str, Handler] = {
     "dns": dns,
+    "httpie": httpie,
     "nc": nc,
     "s-client": s_client,
     "socat": socat,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from interlock.analyst.shell import code
-from interlock.analyst.shell.words import NONE, Data, Word
+from interlock.analyst.shell.words import Data, Word
 from interlock.artifact.action import Effect
 from interlock.artifact.codec import Value
 
@@ -59,7 +59,7 @@ def assigned(walker: Walker, values: dict[str, Data], *, exported: bool) -> None
     for name, value in values.items():
         if name in known.commands:
             if value.text not in known.plain_commands:
-                code.run(walker, "shell", value, NONE)
+                code.escape(walker, value, Data())
         elif name in known.files and value.text not in ("", "/dev/null"):
             code.execute_file(walker, Word(value.text, value.tags), [], Data())
         elif name in known.history and value.text in known.history[name]:

@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING
 
 from interlock.analyst.shell.globs import Place, places
-from interlock.analyst.shell.paths import PSEUDO, is_outside, meanings_of, meanings_of_glob
+from interlock.analyst.shell.paths import PSEUDO, TOPS, is_outside, meanings_of, meanings_of_glob
 from interlock.analyst.shell.words import MAX_TEXT, NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
-from interlock.artifact.resources import inside
+from interlock.artifact.resources import endpoint, inside
 
 if TYPE_CHECKING:
     from interlock.analyst.shell.walk import Walker
@@ -22,13 +22,8 @@ _SOCKET = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/([^/]+)\Z")
 _DIGITS = re.compile(r"(?:-|\d+-?)\Z")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)\Z")
 FROM_NETWORK = frozenset(("download", "socket"))
-# fmt: off
-_ROOTS = frozenset((
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys",
-    "/Users", "/System", "/Library", "/Applications", "/mnt", "/media",
-))
-# fmt: on
 _SYSTEM = frozenset(("/", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/root", "/var"))
+_PERSONAL = ("/home", "/root", "/Users", "/etc", "/var", "/tmp", "/proc", "/sys", "/dev", "/run", "/boot", "/private")
 _CACHES = (
     "/tmp",
     "/var/tmp",
@@ -124,14 +119,15 @@ def _reading(walker: Walker, name: str, pattern: str, *, recursive: bool) -> set
         if code == "credential.read":
             tags.update(("secret", "private"))
     if is_outside(name, walker.claims.place.root) and name not in walker.state.files:
-        tags.add("private")
+        personal = name == "/" or any(inside(name, folder) for folder in (*_PERSONAL, walker.state.home))
+        tags.add("private" if personal else "elsewhere")
     return tags
 
 
 def write(walker: Walker, word: Word | Data, data: Data, *, append: bool = False, recursive: bool = False) -> None:
     """Write a file, a device or a socket."""
     text = word.text
-    if text in PSEUDO or text in walker.state.descriptors:
+    if text in PSEUDO or text in walker.state.descriptors or (text == "/" and not recursive):
         return
     socket = _SOCKET.match(text)
     if socket:
@@ -203,7 +199,7 @@ def is_root(walker: Walker, name: str) -> bool:
     above = name != root and inside(root, name)
     parent = name.rsplit("/", 1)[0]
     return (
-        name in _ROOTS
+        name in TOPS
         or name == home
         or above
         or parent in ("/home", "/Users", "/usr", "/boot")
@@ -221,14 +217,23 @@ def _meanings(walker: Walker, name: str, pattern: str, access: str, *, recursive
 
 def connect(walker: Walker, host: str, port: str, access: Effect = Effect.SEND) -> None:
     """An end point that is spoken to."""
-    if UNKNOWN in host or UNKNOWN in port or not host:
-        walker.claims.touch(access, "endpoint", "*", open=True)
-        walker.note("shell.dynamic_host")
-        return
     host = host.lower().rstrip(".")
     if host in _METADATA:
         walker.claims.signal("metadata.read")
+    if UNKNOWN in host or UNKNOWN in port or not _reachable(host, port):
+        walker.claims.touch(access, "endpoint", "*", open=True)
+        walker.note("shell.dynamic_host")
+        return
     walker.claims.touch(access, "endpoint", f"{host}:{port}")
+
+
+def _reachable(host: str, port: str) -> bool:
+    """Whether the gate can speak of this end point by one name; a protocol without ports has port 0."""
+    try:
+        endpoint(f"{host}:{'1' if port == '0' else port}")
+    except ValueError:
+        return False
+    return True
 
 
 def send(walker: Walker, tags: frozenset[str], host: str = "") -> None:
@@ -241,6 +246,8 @@ def send(walker: Walker, tags: frozenset[str], host: str = "") -> None:
         walker.claims.signal("credential.sent")
     if "private" in tags:
         walker.claims.signal("data.sent")
+    elif "elsewhere" in tags:
+        walker.claims.signal("files.sent")
     elif "file" in tags:
         walker.claims.signal("workspace.sent")
     if "system" in tags:

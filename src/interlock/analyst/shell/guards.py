@@ -47,6 +47,13 @@ def stop_service(use: Use, _words: list[Word]) -> Data | None:
     return None
 
 
+def enable_service(use: Use, _words: list[Word]) -> Data | None:
+    """A unit that is named by its file, and not by the name of one that the system has."""
+    if any("/" in word.text or not word.known for word in use.found.operands):
+        use.walker.claims.signal("persistence.service")
+    return None
+
+
 def service(use: Use, _words: list[Word]) -> Data | None:
     """``service NAME ACTION`` and its relatives, which put the action before or after the name."""
     texts = [word.text for word in use.found.operands]
@@ -101,6 +108,8 @@ def sysctl(use: Use, words: list[Word]) -> Data | None:
 def firewall(use: Use, words: list[Word]) -> Data | None:
     """Listing changes nothing."""
     texts = [word.text for word in words]
+    if texts[:1] and texts[0] in ("-L", "--list", "-S", "--list-rules") and not {"-F", "-Z", "-X"} & set(texts):
+        return unknown(frozenset(("system",)))
     lists = {
         "-L",
         "-S",
@@ -143,6 +152,8 @@ def firewall(use: Use, words: list[Word]) -> Data | None:
 def kill(use: Use, words: list[Word]) -> Data | None:
     """``kill -1`` as a target means every process."""
     texts = [word.text for word in words]
+    if use.found.path[0] == "kill" and texts[:1] and texts[0] in ("-l", "-L", "--list", "--table"):
+        return Data()
     everything = use.found.path[0] == "kill" and ("-1" in texts[1:] or "1" in texts)
     if everything or use.found.path[0] == "killall5":
         use.walker.claims.signal("process.killed_all")
@@ -171,6 +182,7 @@ def trust(use: Use, _words: list[Word]) -> Data | None:
 
 HANDLERS: dict[str, Handler] = {
     "defence": defence,
+    "enable-service": enable_service,
     "firewall": firewall,
     "kill": kill,
     "processes": processes,

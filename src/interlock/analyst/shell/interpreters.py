@@ -33,6 +33,8 @@ def shell(use: Use, _words: list[Word]) -> Data | None:
         if name in ("--rcfile", "--init-file"):
             play(use, role, word, None)
     operands = found.operands
+    if found.has("-p") and (found.has("-c") or not operands):
+        walker.claims.signal("privilege.shell")
     if found.has("-c"):
         return _shell_code(use, operands)
     if operands and not found.has("-s"):
@@ -87,14 +89,25 @@ def interpreter(use: Use, words: list[Word]) -> Data | None:
     if codes:
         found_tags = NONE.union(use.stdin.tags, *(word.tags for word in found.operands))
         text = Data("\n".join(word.text for word in codes), NONE.union(*(word.tags for word in codes)))
-        if language == "perl" and found.has("-i"):
-            for word in found.operands:
-                use.reading(word)
-                use.writing(word)
+        _filtered(use, language)
         return code.run(walker, language, text, found_tags, stdin=Data(use.stdin.text, found_tags))
     if found.operands and found.operands[0].text != "-":
         return code.execute_file(walker, found.operands[0], found.operands[1:], use.stdin, language)
     return from_input(use, language)
+
+
+def _filtered(use: Use, language: str) -> None:
+    """The files that a filter of one line goes through; a name with a pipe in it would be a command to Perl."""
+    if language not in ("perl", "ruby"):
+        return
+    for word in use.found.operands:
+        use.reading(word)
+        if use.found.has("-i"):
+            use.writing(word)
+        if language == "perl" and (not word.known or {"|", "<", ">"} & set(word.text)):
+            use.walker.note("shell.dynamic_code")
+    if use.found.has("-I"):
+        use.walker.note("shell.unknown_code")
 
 
 def _module(use: Use, name: Word, rest: list[Word]) -> Data:

@@ -46,6 +46,8 @@ def invoke(walker: Walker, words: list[Word], stdin: Data, assigned: dict[str, D
         environment_assigned(walker, assigned, exported=False)
     first = words[0]
     name = first.text
+    if "decoded" in first.tags:
+        walker.claims.signal("decoded.executed")
     if not first.known or first.glob:
         return _dynamic(walker, words, stdin)
     if name in _RESERVED:
@@ -187,5 +189,7 @@ def _argument(walker: Walker, word: Word) -> None:
         named = word._replace(text=value)
         path = name_of(walker, named)
         data = read(walker, named, recursive=True)
-        if path is None or is_outside(path, walker.claims.place.root):
+        if path is None:
             write(walker, named, Data(UNKNOWN, data.tags), recursive=True, append=True)
+        elif is_outside(path, walker.claims.place.root):
+            walker.claims.touch(Effect.WRITE, "file", path, recursive=True)  # A worst case, and no sign of anything.

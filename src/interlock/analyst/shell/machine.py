@@ -10,11 +10,14 @@ from interlock.analyst.shell.paths import is_outside
 from interlock.analyst.shell.use import Handler, Use, endpoint
 from interlock.analyst.shell.words import Data, Word, unknown
 from interlock.artifact.action import Effect
+from interlock.artifact.resources import inside
 
 _ADMINISTRATORS = frozenset(
-    ("sudo", "wheel", "admin", "root", "docker", "lxd", "adm", "staff", "0", "disk", "shadow", "libvirt", "80")
+    ("sudo", "wheel", "admin", "root", "0", "disk", "shadow", "80")
 )
-_SETUID = re.compile(r"(?:[ugoa]*\+[rwxXt]*s|[ug]=[rwx]*s|0?[4-7][0-7]{3})")
+_TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
+_TOPS = frozenset(("/", "/home", "/opt", "/srv", "/var", "/var/lib", "/var/log", "/Users", "/System", "/Library"))
+SETUID = re.compile(r"(?:[ugoa]*\+[rwxXt]*s|[ugoa]*=[rwx]*s|0?[4-7][0-7]{3})")
 _OPEN = re.compile(r"0?[0-7]?[0-7]{2}[2367]|(?:[uga]*o[uga]*|a|)\+[rx]*w|a=rwx|ugo\+rwx")
 
 
@@ -41,7 +44,7 @@ def chmod(use: Use, _words: list[Word]) -> Data | None:
     mode = operands[0].text
     if symbolic:
         return None
-    if _SETUID.fullmatch(mode):
+    if SETUID.fullmatch(mode):
         walker.claims.signal("privilege.setuid")
     outside = [
         place
@@ -51,9 +54,15 @@ def chmod(use: Use, _words: list[Word]) -> Data | None:
     ]
     recursive = use.found.has("-R --recursive")
     system = [place for place in outside if not place.name.startswith(("/tmp/", "/var/tmp/", walker.state.home + "/"))]
-    if outside and ((recursive and system) or (_OPEN.fullmatch(mode) and (recursive or system))):
+    trees = [place for place in system if _belongs_to_system(place.name)]
+    if outside and ((recursive and trees) or (_OPEN.fullmatch(mode) and (recursive or system))):
         walker.claims.signal("privilege.permissions")
     return None
+
+
+def _belongs_to_system(name: str) -> bool:
+    """A folder whose owners and permissions hold the system together."""
+    return name in _TOPS or (any(inside(name, tree) for tree in _TREES) and not inside(name, "/usr/local"))
 
 
 def chown(use: Use, _words: list[Word]) -> Data | None:
@@ -61,11 +70,8 @@ def chown(use: Use, _words: list[Word]) -> Data | None:
     walker = use.walker
     for word in use.found.operands[1:]:
         for place in places(word, walker.state.folders, walker.state.home, recursive=False) or ():
-            if (
-                use.found.has("-R --recursive")
-                and place.name.count("/") < 2 + place.name.startswith("/usr")
-                and not place.name.startswith(walker.claims.place.root)
-            ):
+            outside = not inside(place.name, walker.claims.place.root)
+            if use.found.has("-R --recursive") and outside and _belongs_to_system(place.name):
                 walker.claims.signal("privilege.permissions")
     return None
 
@@ -91,6 +97,7 @@ def mount(use: Use, _words: list[Word]) -> Data | None:
 def storage(use: Use, words: list[Word]) -> Data | None:
     """Volume and file-system tools: their verbs tell reading from destroying."""
     texts = {word.text for word in words}
+    disks = any(word.text.startswith("/dev/") for word in words)
     destroys = {
         "destroy",
         "erase",
@@ -107,7 +114,7 @@ def storage(use: Use, words: list[Word]) -> Data | None:
         "write_flash-all",
     }
     if texts & destroys or use.found.path[0] in ("lvremove", "vgremove", "pvremove"):
-        use.walker.claims.signal("disk.wiped" if not {"snapshot", "subvolume"} & texts else "file.shredded")
+        use.walker.claims.signal("disk.wiped" if disks and not {"snapshot", "subvolume"} & texts else "file.shredded")
     if (
         texts
         & {
@@ -122,6 +129,10 @@ def storage(use: Use, words: list[Word]) -> Data | None:
             "usage",
             "info",
             "--detail",
+            "--query",
+            "--examine",
+            "-Q",
+            "-E",
             "iostat",
             "history",
         }

@@ -22,7 +22,7 @@ from interlock.artifact.codec import Value
 ROLES = frozenset((
     "skip", "read", "list", "write", "append", "change", "delete", "execute", "folder", "link", "url", "fetch",
     "upload", "body", "send", "host", "command", "shell", "shells", "escape", "assignments", "git-config", "volume",
-    "remote", "inside", "image-command", "module", "pattern",
+    "remote", "inside", "image-command", "module", "pattern", "key",
 ))
 KINDS = frozenset((
     "file", "endpoint", "program", "package", "service", "process", "user", "privilege", "persistence", "kernel",
@@ -156,7 +156,8 @@ def _check(model: Model, origin: str) -> None:
 def _check_claims(one: Model | Rule, origin: str) -> None:
     for effect in one.effects:
         access, kind, *name = effect.split(" ", 2)
-        if access not in _ACCESSES or kind not in KINDS or len(name) != 1:
+        named = kind != "endpoint" or name == ["*"] or ":" in name[0]
+        if access not in _ACCESSES or kind not in KINDS or len(name) != 1 or not named:
             raise ModelError(f"{origin}: no effect: {effect!r}")
     for code in one.signals:
         if code not in vocabulary():

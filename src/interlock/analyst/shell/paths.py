@@ -21,6 +21,10 @@ PSEUDO = frozenset((
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/stdin", "/dev/stdout",
     "/dev/stderr", "/dev/fd/0", "/dev/fd/1", "/dev/fd/2", "/dev/ptmx", "/proc/self/fd/1", "/proc/self/fd/2",
 ))
+TOPS = frozenset((
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var", "/sys",
+    "/Users", "/System", "/Library", "/Applications", "/mnt", "/media",
+))
 # fmt: on
 SYSTEM_FOLDERS = (
     "/bin",

@@ -69,6 +69,8 @@ def _shell(use: Use, word: Word) -> None:
 
 def _url(use: Use, word: Word) -> None:
     found = use.found
+    if word.text.isdigit():
+        return  # The value of an option that no model names.
     if word.text.startswith("ext::"):
         code.escape(use.walker, Data(word.text[5:], word.tags), Data())
         return
@@ -121,7 +123,13 @@ def _link(use: Use, word: Word) -> None:
 def _list(use: Use, word: Word) -> None:
     """A file or folder of which names and attributes are read, and no content."""
     for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=use.recursive) or ():
-        use.walker.claims.touch(Effect.READ, "file", place.name, recursive=place.recursive)
+        use.walker.claims.touch(Effect.READ, "file", place.name)
+
+
+def _key(use: Use, word: Word) -> None:
+    """A key that a program signs or proves something with, and does not give away."""
+    for place in places(word, use.walker.state.folders, use.walker.state.home, recursive=False) or ():
+        use.walker.claims.touch(Effect.EXECUTE, "file", place.name)
 
 
 def _volume(use: Use, word: Word) -> None:
@@ -156,6 +164,7 @@ _SIMPLE: dict[str, Callable[[Use, Word], None]] = {
     "execute": _execute,
     "folder": _folder,
     "link": _link,
+    "key": _key,
     "list": _list,
     "url": _url,
     "fetch": _fetch,

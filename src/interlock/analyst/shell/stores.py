@@ -8,7 +8,7 @@ from interlock.analyst.shell import code, outputs
 from interlock.analyst.shell.files import connect, content_of, read, write
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint
-from interlock.analyst.shell.words import NONE, Data, Word, unknown
+from interlock.analyst.shell.words import Data, Word, unknown
 from interlock.artifact.action import Effect
 
 _TELLS = re.compile(  # What a client itself is told, and what changes nothing but its output.
@@ -17,13 +17,18 @@ _TELLS = re.compile(  # What a client itself is told, and what changes nothing b
 )
 
 
+_READS = re.compile(r"\s*(?:select|show|explain|describe|desc|\\(?:d|l|dt|du|dn|df|conninfo)\b)", re.IGNORECASE)
+
+
 def database(use: Use, _words: list[Word]) -> Data | None:
     """A database's client: SQL of an option, an operand or the input, in the dialect that the model names."""
     walker, found = use.walker, use.found
     texts = [word for _, role, word in found.values if role == "code:sql"]
     scripts = [word for _, role, word in found.values if role == "execute"]
     for _, role, word in found.values:
-        if role not in ("code:sql", "execute", "skip"):
+        if role.startswith("host:") and texts and all(word.known and _READS.match(word.text) for word in texts):
+            use.address(word, Effect.READ, role[5:])
+        elif role not in ("code:sql", "execute", "skip"):
             play(use, role, word, None)
     operands = list(found.operands)
     if found.path[0].startswith("sqlite") and operands:
@@ -58,7 +63,7 @@ def _sql(use: Use, text: Data) -> None:
     for line in text.text.splitlines():
         for mark in ("\\!", ".shell", ".system", "system "):
             if line.strip().startswith(mark):
-                code.run(use.walker, "shell", Data(line.strip()[len(mark) :]), NONE)
+                code.escape(use.walker, Data(line.strip()[len(mark) :]), Data())
         if line.lstrip().startswith((".", "\\")) and not _TELLS.match(line):
             use.walker.note("shell.unknown_code")
     cleaned = "\n".join(line for line in text.text.splitlines() if not line.strip().startswith((".", "\\")))

@@ -8,6 +8,7 @@ from interlock.analyst.shell import code
 from interlock.analyst.shell.files import connect, delete, is_root, read, send, write
 from interlock.analyst.shell.globs import places
 from interlock.analyst.shell.paths import meanings_of
+from interlock.analyst.shell.machine import SETUID
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint, is_folder
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
@@ -145,6 +146,9 @@ def copyfile(use: Use, _words: list[Word]) -> Data | None:
             write(walker, word, Data(), append=True, recursive=use.recursive)
         if moves:
             _moved(use, word)
+    modes = [word.text for name, _, word in found.values if name in ("-m", "--mode")]
+    if found.path[0].endswith("install") and any(SETUID.fullmatch(mode) for mode in modes):
+        walker.claims.signal("privilege.setuid")
     if target is not None:
         if target.glob:
             walker.note("shell.dynamic_path")

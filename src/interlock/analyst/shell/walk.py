@@ -243,7 +243,10 @@ class Walker:
     def _words_of(self, node: Node, assigned: dict[str, Data]) -> list[Word]:
         words: list[Word] = []
         end = -1
+        starts = {one.start_byte for one in self._around(node)}
         for child in node.named_children:
+            if child.text == b"0" and child.end_byte in starts:
+                continue  # ``0<`` is the input, which the grammar reads as a word of its own.
             if child.type == "variable_assignment":
                 statements.assign(self, child, assigned)
             elif child.type == "ERROR":

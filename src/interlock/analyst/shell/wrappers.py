@@ -89,8 +89,9 @@ def at(use: Use, _words: list[Word]) -> Data | None:
     walker = use.walker
     if use.found.has("-l -c -r -d"):
         return unknown(frozenset(("system",)))
-    walker.claims.signal("persistence.scheduled")
     walker.claims.touch(Effect.WRITE, "persistence", "at")
+    if use.stdin.text or use.stdin.tags or any(role != "skip" for _, role, _ in use.found.values):
+        walker.claims.signal("persistence.scheduled")
     for _, role, word in use.found.values:
         if role != "skip":
             play(use, role, word, None)

@@ -24,11 +24,12 @@ from typing import TypeAlias
 
 import msgspec
 
+from interlock.artifact.resources import endpoint
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.policy.cedar import Call, Cedar, Said
 from interlock.decide.policy.compiler import CompiledRule, compile_rule
 from interlock.decide.policy.patterns import Facts
-from interlock.decide.policy.request import PolicyAnswer, PolicyRequest, RuleOrigin, endpoint, objection
+from interlock.decide.policy.request import PolicyAnswer, PolicyRequest, RuleOrigin, objection
 from interlock.decide.policy.schema import MAX_RULES, TEXT
 from interlock.decide.policy.short import short_statements
 from interlock.decide.policy.source import PolicyFileError, Statement, cedar_statements

@@ -16,14 +16,12 @@ import msgspec
 from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.codec import Identifier, Natural, hidden
 from interlock.artifact.label import Confidentiality
+from interlock.artifact.resources import endpoint
 from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.policy.schema import MAX_APPROVALS
 
 _BAD_NAME = re.compile(r"%[0-9A-Fa-f]{2}|[\n\t]|\A\s|\s\Z|\A\Z")
 _BAD_PATH = re.compile(r"\A[^/]|//|/\.{1,2}(?:/|\Z)|[^/]/\Z|\\")
-_ENDPOINT = re.compile(r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?):([1-9][0-9]{0,4})\Z")
-_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
-_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}\Z")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _SEVERAL = re.compile(r"[\s,;|]|\A\Z")
 
@@ -98,16 +96,6 @@ def objection(request: PolicyRequest) -> str | None:
 def one_destination(text: str) -> bool:
     """Whether a text names a single destination, as far as can be seen."""
     return not hidden(text) and bool(_URL.match(text) or not _SEVERAL.search(text))
-
-
-def endpoint(name: str) -> tuple[str, int]:
-    """Host and port of a canonical end point; raises ``ValueError`` for any other text."""
-    found = _ENDPOINT.match(name)
-    if not found or len(found[1]) > 253 or int(found[2]) > 65535:  # noqa: PLR2004 - RFC 1035 and TCP
-        raise ValueError("no canonical host:port")
-    if _NUMERIC.match(found[1]) and not _IPV4.match(found[1]):
-        raise ValueError("a number that is no dotted IPv4 address")
-    return found[1], int(found[2])
 
 
 def canonical(kind: str, name: str) -> bool:

@@ -29,7 +29,7 @@ from msgspec import UNSET, UnsetType
 from interlock.artifact.action import Effect, Reversibility
 from interlock.artifact.codec import Identifier, Natural
 from interlock.artifact.label import Confidentiality
-from interlock.decide.policy.request import endpoint
+from interlock.artifact.resources import endpoint
 from interlock.decide.policy.schema import MAX_APPROVALS
 from interlock.decide.policy.source import Plain, PolicyFileError, Statement, yaml_items
 
