@@ -33,7 +33,7 @@ _DENIES: Final = "classifier.deny"
 
 
 class Counted(NamedTuple):
-    """How many commands there were, and how many of them were denied, asked about, and denied by the classifier alone."""
+    """How many commands there were; how many were denied, asked about, and denied by the classifier alone."""
 
     commands: int
     denied: int

@@ -39,7 +39,7 @@ def test_what_only_computes_has_no_effect(language: str, text: str) -> None:
 
 @pytest.mark.parametrize(("language", "text"), OPAQUE)
 def test_all_else_is_opaque(language: str, text: str) -> None:
-    assert list(reader(language)(text, place()).opaque_codes)[0] == NO_ANALYSER
+    assert next(iter(reader(language)(text, place()).opaque_codes)) == NO_ANALYSER
 
 
 @pytest.mark.parametrize(("language", "text", "signal"), SIGNALS)
@@ -56,4 +56,9 @@ def test_commands_are_read_as_a_shell_would() -> None:
 
 
 def test_a_bare_shell_is_one_that_nobody_gives_commands_to() -> None:
-    assert [bare_shell(text) for text in ("/bin/sh", "bash -i", "sh -c 'ls'", "sh script.sh")] == [True, True, False, False]
+    assert [bare_shell(text) for text in ("/bin/sh", "bash -i", "sh -c 'ls'", "sh script.sh")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

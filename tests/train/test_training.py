@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from train import background
 from train.__main__ import build
 from train.fitting import Rows, fit
 from train.generating import own
 from train.rows import OWN, Sample, learn, logits
 
 from interlock.analyst.classifier.features import spread
+from train import background
 
 CORPORA = Path(os.environ.get("INTERLOCK_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
 NOTHING = np.zeros(0, np.int64)

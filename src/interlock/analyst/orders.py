@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 
 from interlock.analyst.tables import words
 from interlock.artifact.codec import Json
@@ -130,9 +130,9 @@ def _values(arguments: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
                 case int() as number if not isinstance(number, bool):
                     yield name, str(number)
                 case list() | tuple() as items:
-                    waiting.extend(cast("list[Json]", list(items)))
+                    waiting.extend(items)
                 case dict() as held:
-                    waiting.extend(cast("dict[str, Json]", held).values())
+                    waiting.extend(held.values())
                 case _:
                     pass  # Neither text nor number: nothing that an order could hold.
 

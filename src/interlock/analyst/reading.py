@@ -14,7 +14,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from interlock.analyst import classifier, data, json_, mail, orders, paths, python, scripts, shell, sql, text, urls, windows
+from interlock.analyst import (
+    classifier,
+    data,
+    json_,
+    mail,
+    orders,
+    paths,
+    python,
+    scripts,
+    shell,
+    sql,
+    text,
+    urls,
+    windows,
+)
 from interlock.analyst.claims import MAX_NOTED, MAX_TOUCHED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
 from interlock.analyst.classifier.operated import Operated
 from interlock.artifact import codec

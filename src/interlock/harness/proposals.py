@@ -234,7 +234,11 @@ class Proposals:
 
     def _asking(self, outside: Outside) -> Proposals:
         return Proposals(
-            self._core, unattended=self._unattended, reader=outside.reader, judge=outside.judge, strangers=self.strangers
+            self._core,
+            unattended=self._unattended,
+            reader=outside.reader,
+            judge=outside.judge,
+            strangers=self.strangers,
         )
 
     def settle_all(

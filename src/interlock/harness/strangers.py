@@ -1,4 +1,4 @@
-"""Strangers: the texts of strangers that each task's planner has received, so that its proposals are compared with them.
+"""Strangers: what they wrote that each task's planner has received, so that its proposals are compared with it.
 
 Kept in this process alone, and only the latest: what is forgotten makes a question where it would have made a denial,
 because labels are kept in the store and not here.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import Final
 
 from interlock.artifact.codec import Json
 from interlock.artifact.label import Label
@@ -51,8 +51,8 @@ def _texts(value: Json) -> Iterator[str]:
             case str() as text if " " in text:
                 yield text
             case list() | tuple() as items:
-                waiting.extend(reversed(cast("list[Json]", list(items))))
+                waiting.extend(reversed(items))
             case dict() as held:
-                waiting.extend(cast("dict[str, Json]", held).values())
+                waiting.extend(held.values())
             case _:
                 pass  # A number, or a word, orders nothing.

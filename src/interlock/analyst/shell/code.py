@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.analyst import tables
 from interlock.analyst.claims import MAX_NESTING, Claims
 from interlock.analyst.shell.files import FROM_NETWORK, content_of, name_of
 from interlock.analyst.shell.models import models
@@ -27,9 +28,10 @@ _GIT_COMMANDS = (
     "remote.", "protocol.ext",
 )
 # fmt: on
-_WRAPPERS = frozenset(  # They pass their own streams and rights on, and have no reason to start a shell for somebody.
+# Programs that pass their own streams and rights on, and have no reason to start a shell for somebody.
+_WRAPPERS = tables.words(
     "env nice gnice ionice timeout gtimeout stdbuf gstdbuf strace ltrace truss time gtime taskset chrt numactl setarch"
-    " linux64 linux32 i386 x86_64 flock xargs gxargs faketime catchsegv unbuffer chronic eatmydata busybox".split()
+    " linux64 linux32 i386 x86_64 flock xargs gxargs faketime catchsegv unbuffer chronic eatmydata busybox"
 )
 _RUNS = (
     "cmd",

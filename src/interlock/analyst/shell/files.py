@@ -199,11 +199,7 @@ def is_root(walker: Walker, name: str) -> bool:
     above = name != root and inside(root, name)
     parent = name.rsplit("/", 1)[0]
     return (
-        name in TOPS
-        or name == home
-        or above
-        or parent in ("/home", "/Users", "/usr", "/boot")
-        or inside(name, "/etc")
+        name in TOPS or name == home or above or parent in ("/home", "/Users", "/usr", "/boot") or inside(name, "/etc")
     )
 
 

@@ -12,9 +12,7 @@ from interlock.analyst.shell.words import Data, Word, unknown
 from interlock.artifact.action import Effect
 from interlock.artifact.resources import inside
 
-_ADMINISTRATORS = frozenset(
-    ("sudo", "wheel", "admin", "root", "0", "disk", "shadow", "80")
-)
+_ADMINISTRATORS = frozenset(("sudo", "wheel", "admin", "root", "0", "disk", "shadow", "80"))
 _TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
 _TOPS = frozenset(("/", "/home", "/opt", "/srv", "/var", "/var/lib", "/var/log", "/Users", "/System", "/Library"))
 SETUID = re.compile(r"(?:[ugoa]*\+[rwxXt]*s|[ugoa]*=[rwx]*s|0?[4-7][0-7]{3})")

@@ -25,11 +25,7 @@ def database(use: Use, _words: list[Word]) -> Data | None:
     walker, found = use.walker, use.found
     texts = [word for _, role, word in found.values if role == "code:sql"]
     scripts = [word for _, role, word in found.values if role == "execute"]
-    for _, role, word in found.values:
-        if role.startswith("host:") and texts and all(word.known and _READS.match(word.text) for word in texts):
-            use.address(word, Effect.READ, role[5:])
-        elif role not in ("code:sql", "execute", "skip"):
-            play(use, role, word, None)
+    _options(use, texts)
     operands = list(found.operands)
     if found.path[0].startswith("sqlite") and operands:
         use.reading(operands[0])
@@ -53,6 +49,18 @@ def database(use: Use, _words: list[Word]) -> Data | None:
     if not texts and not scripts and (use.stdin.text or use.stdin.tags):
         _sql(use, use.stdin)
     return unknown(frozenset(("database", "private")) | use.read)
+
+
+def _options(use: Use, texts: list[Word]) -> None:
+    for _, role, word in use.found.values:
+        if role.startswith("host:") and _only_reads(texts):
+            use.address(word, Effect.READ, role[5:])
+        elif role not in ("code:sql", "execute", "skip"):
+            play(use, role, word, None)
+
+
+def _only_reads(texts: list[Word]) -> bool:
+    return bool(texts) and all(word.known and _READS.match(word.text) for word in texts)
 
 
 def _sql(use: Use, text: Data) -> None:

@@ -7,8 +7,8 @@ import re
 from interlock.analyst.shell import code
 from interlock.analyst.shell.files import connect, delete, is_root, read, send, write
 from interlock.analyst.shell.globs import places
-from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.machine import SETUID
+from interlock.analyst.shell.paths import meanings_of
 from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint, is_folder
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
