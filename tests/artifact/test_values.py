@@ -70,7 +70,7 @@ PROOF = {
     ("package", "positional"),
     [
         (interlock.artifact, set()),
-        (interlock.decide, {"Literal", "Reference", "Call", "Examined", "Asked", "AskedStep"} | PROOF),
+        (interlock.decide, {"Literal", "Reference", "Call", "Bound", "Examined", "Asked", "AskedStep"} | PROOF),
     ],
 )
 def test_every_value_is_frozen_and_keyword_only(package: ModuleType, positional: set[str]) -> None:
