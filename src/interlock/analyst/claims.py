@@ -19,12 +19,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, TypeVar
 
 from interlock.artifact.action import Effect
-from interlock.artifact.analysis import Analysis, Finding, Opacity, Signal
+from interlock.artifact.analysis import MAX_TOUCHED, Analysis, Finding, Opacity, Signal
 from interlock.artifact.codec import hidden
 from interlock.artifact.errors import ReferenceEvaluationError
 from interlock.artifact.resources import Touched, canonical_path
 
-MAX_TOUCHED = 512
 MAX_NOTED = 128
 MAX_NAME = 4096
 MAX_NESTING = 8

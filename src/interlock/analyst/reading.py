@@ -29,10 +29,10 @@ from interlock.analyst import (
     urls,
     windows,
 )
-from interlock.analyst.claims import MAX_NOTED, MAX_TOUCHED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
+from interlock.analyst.claims import MAX_NOTED, NO_ANALYSER, TOO_MANY, Analyser, Claims, Place
 from interlock.analyst.classifier.operated import Operated
 from interlock.artifact import codec
-from interlock.artifact.analysis import Analysis, Content, Opacity, Question, Signal
+from interlock.artifact.analysis import MAX_TOUCHED, Analysis, Content, Opacity, Question, Signal
 from interlock.artifact.codec import Json
 
 FAILED: Final = "analyst.failed"

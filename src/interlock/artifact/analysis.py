@@ -21,6 +21,7 @@ from interlock.artifact.resources import Touched
 
 Code: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")]
 MAX_CONTENT = 256 * 1024
+MAX_TOUCHED = 512
 SCORED = frozenset({"shell", "argv", "sql", "python", "powershell", "cmd"})  # What the classifier of actions reads.
 MISSING = "classifier.missing"
 ORDERS = "classifier.orders"
@@ -80,7 +81,7 @@ class Finding(Value, frozen=True, kw_only=True):
 class Analysis(Value, frozen=True, kw_only=True):
     """What the action would do.  ``score`` is the classifier's, in thousandths, or nothing where none ran."""
 
-    touched: Annotated[tuple[Touched, ...], msgspec.Meta(max_length=512)]
+    touched: Annotated[tuple[Touched, ...], msgspec.Meta(max_length=MAX_TOUCHED)]
     opaque: Annotated[tuple[Opacity, ...], msgspec.Meta(max_length=128)] = ()
     signals: Annotated[tuple[Signal, ...], msgspec.Meta(max_length=128)] = ()
     findings: Annotated[tuple[Finding, ...], msgspec.Meta(max_length=128)] = ()

@@ -16,6 +16,7 @@ from interlock.artifact import codec
 from interlock.artifact.codec import Digest, Natural, Value
 
 MAX_ENTRIES: Final = 32_768
+MAX_ROOTS: Final = 64
 MAX_ENCODED: Final = 3 << 20  # A restoration carries two of them in one frame.
 _PAGE: Final = 2048
 
@@ -36,7 +37,7 @@ class SnapshotEntry(Value, frozen=True, kw_only=True, omit_defaults=True):
 class Snapshot(Value, frozen=True, kw_only=True):
     """The state of ``roots`` at one time."""
 
-    roots: Annotated[tuple[Path, ...], msgspec.Meta(min_length=1, max_length=64)]
+    roots: Annotated[tuple[Path, ...], msgspec.Meta(min_length=1, max_length=MAX_ROOTS)]
     pages: Annotated[tuple[tuple[SnapshotEntry, ...], ...], msgspec.Meta(max_length=64)]
 
     @property

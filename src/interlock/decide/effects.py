@@ -60,12 +60,12 @@ def parts(
     touched = claim.touched if claim is not None else ()
     leaks = whole and _reads(touched, roots)
     claimed = [
-        _claimed(resource, roots, leaks=leaks)
+        claimed_part(resource, roots, leaks=leaks)
         for resource in touched
         if (resource.kind, resource.name, resource.access) not in known
     ]
     if whole:
-        return tuple(claimed) or (_claimed(Touched(kind="none", name="none", access=Effect.READ), roots),)
+        return tuple(claimed) or (claimed_part(Touched(kind="none", name="none", access=Effect.READ), roots),)
     nothing = Touched(kind="none", name="none", access=manifest.effect)
     return (*(own or (_declared(manifest, nothing),)), *claimed)
 
@@ -81,8 +81,8 @@ def scratch(resource: Touched, roots: tuple[str, ...]) -> bool:
 
 
 def within(resource: Touched, roots: tuple[str, ...]) -> bool:
-    """Whether a file lies below the workspace's roots."""
-    return any(inside(resource.name, root) for root in roots)
+    """Whether it is a known file below the workspace's roots."""
+    return resource.kind == "file" and not resource.open and any(inside(resource.name, root) for root in roots)
 
 
 def kept(found: Iterable[Part]) -> Iterator[Touched]:
@@ -94,7 +94,7 @@ def kept(found: Iterable[Part]) -> Iterator[Touched]:
 
 def undoable(touched: Iterable[Touched], roots: tuple[str, ...]) -> bool:
     """Whether nothing of these claimed effects stays once their files are put back."""
-    ways = {_claimed(resource, roots).reversibility for resource in touched}
+    ways = {claimed_part(resource, roots).reversibility for resource in touched}
     return ways <= {Reversibility.PURE, Reversibility.REVERSIBLE}
 
 
@@ -116,7 +116,7 @@ def _reads(touched: Iterable[Touched], roots: tuple[str, ...]) -> bool:
     )
 
 
-def _claimed(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) -> Part:
+def claimed_part(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) -> Part:
     """A claimed effect; that something is run is none of its own, for what it does is claimed as well.
 
     An end point is served as an opaque stream, so that whatever the step reads (``leaks``) may leave by it.  A registry
@@ -142,5 +142,5 @@ def _claimed(resource: Touched, roots: tuple[str, ...], *, leaks: bool = False) 
 
 
 def _way_back(resource: Touched, roots: tuple[str, ...]) -> Reversibility:
-    held = resource.kind == "file" and resource.access in _FILES and not resource.open and within(resource, roots)
+    held = resource.access in _FILES and within(resource, roots)
     return Reversibility.REVERSIBLE if held else Reversibility.IRREVERSIBLE

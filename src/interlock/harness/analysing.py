@@ -38,6 +38,7 @@ from interlock.artifact.resources import Touched, canonical_path, inside
 from interlock.decide.evidence import Evidence, Site
 from interlock.harness import operator_models
 from interlock.harness.core import Core
+from interlock.harness.learning import learned
 from interlock.harness.operator_models import OperatorModel
 from interlock.harness.sandbox.profiles import JailSpec, Limits
 from interlock.harness.supervisor import Child, Supervisor
@@ -131,7 +132,7 @@ def claims(
         known = {name: value for name, value in step.arguments.items() if is_literal(value)}
         asked = question(manifest, known, evidence.site, texts, goal=evidence.task.goal, heard=heard)
         if asked is not None and not _waits(manifest, step.arguments):
-            found[step.id] = reader.ask(evidence.task.id, asked)
+            found[step.id] = _claimed(core, reader, evidence, manifest, step, known, asked)
         texts |= written(manifest, known, evidence.site)
     return found
 
@@ -145,7 +146,18 @@ def claim(
         return {}
     texts = scripts(core, evidence.task.id) if manifest.broad else {}
     asked = question(manifest, arguments, evidence.site, texts)
-    return {step.id: reader.ask(evidence.task.id, asked)} if asked is not None else {}
+    if asked is None:
+        return {}
+    return {step.id: _claimed(core, reader, evidence, manifest, step, arguments, asked)}
+
+
+def _claimed(
+    core: Core, reader: Reader, evidence: Evidence, manifest: Manifest, step: Step, known: Mapping[str, Json],
+    asked: Question,
+) -> Analysis:  # fmt: skip
+    """What the analyst says, and for an action that a claim may stand for, what the step was found to do before."""
+    said = reader.ask(evidence.task.id, asked)
+    return learned(core, evidence.task.id, step, known, said) if manifest.broad else said
 
 
 def scripts(core: Core, task: str) -> dict[str, str]:

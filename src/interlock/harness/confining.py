@@ -6,9 +6,13 @@ Everything is a path of this machine as it is now; a path that leads through a l
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.errors import StateError
@@ -18,7 +22,9 @@ from interlock.harness.sandbox.profiles import PathGrant, overlaps
 from interlock.harness.sandbox.runtime import runtime_paths
 from interlock.harness.workspace import FILE_NAME
 
+MAX_BESIDE = 4096
 _RUN_LATER = ("hooks", "config")
+_CHANGING = frozenset({Effect.WRITE, Effect.DELETE})
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 
 
@@ -56,8 +62,9 @@ def _again(grant: PathGrant, grants: Iterable[PathGrant]) -> bool:
     """Whether a wider grant gives the same: a mount of its own could not be removed."""
     return grant.write and any(
         other.write and other.execute == grant.execute and other.path != grant.path and inside(grant.path, other.path)
+        and other.only is None
         for other in grants
-    )
+    )  # fmt: skip
 
 
 def _reached(resource: Touched, manifest: Manifest) -> str:
@@ -86,7 +93,8 @@ def _hidden(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
     for name in own:
         path = Path(name) if grant.write else Path(name).resolve()
         code = any(overlaps(name, part) for part in runtime)
-        if inside(str(path), grant.path) and path.exists() and not code:
+        held = grant.listing and grant.only is not None and not grant.reaches(name)
+        if inside(str(path), grant.path) and path.exists() and not code and not held:
             yield PathGrant(path=str(path), hidden=True)
 
 
@@ -100,6 +108,8 @@ def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
     top = Path(grant.path)
     beside = (top / FILE_NAME, top / "policy") if (top / FILE_NAME).exists() else ()
     for path in {*beside, *(Path(name) for name in own if inside(name, grant.path))}:
+        if not grant.reaches(str(path)):
+            continue
         if path.is_symlink():
             raise StateError("resource.link", f"{path.name} is a link, which a step could replace")
         if path.exists():
@@ -132,45 +142,100 @@ def claimed_grants(
 ) -> tuple[PathGrant, ...]:
     """What a step that is confined to its claim reaches: these files, and the names in the folders that it works in.
 
-    A file that is there is given alone; one that is not, or that goes, with its folder, in which ``own`` paths are
-    hidden.  What a step does below a temporary folder stays in one of its own.
+    What is made, removed or replaced needs its folder, of which nothing else may change, and nothing can be read but
+    what is claimed.  ``own`` paths are hidden.  What a step does below a temporary folder stays in one of its own.
     """
     grants: dict[str, PathGrant] = {}
     wanted = [one for one in touched if one.kind == "file" and not one.open and not scratch(one, roots)]
     listed = [Touched(kind="file", name=folder, access=Effect.READ) for folder in folders]
     for resource in (*listed, *wanted):
-        grant = _claimed_grant(resource)
-        known = grants.get(grant.path) if grant is not None else None
+        try:
+            grant = _claimed_grant(resource)
+        except OSError:
+            raise StateError("resource.path", "the operating system knows no such path") from None
         if grant is not None:
-            write, listing = grant.write or (known is not None and known.write), grant.listing
-            listing = listing and (known is None or known.listing)
-            grants[grant.path] = PathGrant(path=grant.path, write=write, listing=listing and not write)
-    return _covered(grants, own, _standing(grants.values(), wanted))
+            grants[grant.path] = _both(grants.get(grant.path), grant)
+    fenced = {path: _unread(grant, wanted) for path, grant in grants.items() if grant.only is not None}
+    grants |= fenced
+    kept = {path: grant for path, grant in grants.items() if not _free(grant, fenced.values())}
+    return _covered(kept, own, _standing(kept.values(), wanted))
+
+
+def first_missing(name: str) -> str:
+    """The path, or the first folder above it that is not there either and would be made with it."""
+    path = Path(name)
+    return next((str(one) for one in (*reversed(path.parents), path) if not os.path.lexists(one)), name)
+
+
+def _both(one: PathGrant | None, other: PathGrant) -> PathGrant:
+    """What two claims about one path need together."""
+    if one is None:
+        return other
+    write = one.write or other.write
+    limits = [grant.only for grant in (one, other) if grant.write]
+    only = None if None in limits else tuple(sorted({name for names in limits for name in names or ()}))
+    listing = one.listing and other.listing and not write
+    return PathGrant(path=one.path, write=write, listing=listing, only=only if write else None)
+
+
+def _unread(grant: PathGrant, wanted: Iterable[Touched]) -> PathGrant:
+    """The grant of a folder in which something is made or removed; what else it holds is read only where claimed."""
+    reading = [one for one in wanted if one.access not in _CHANGING]
+    read = any(one.name == grant.path or (one.recursive and inside(grant.path, one.name)) for one in reading)
+    return msgspec.structs.replace(grant, listing=not read)
+
+
+def _free(grant: PathGrant, fenced: Iterable[PathGrant]) -> bool:
+    """Whether the path may change as an entry of its folder: a mount of its own could be neither moved nor removed."""
+    return any(
+        one.path != grant.path and inside(grant.path, one.path) and one.reaches(grant.path) for one in fenced
+    )
 
 
 def _standing(grants: Iterable[PathGrant], wanted: Iterable[Touched]) -> Iterator[str]:
     """What a repository runs by itself, in a folder that is changed: only a claim that names it may change it."""
     named = [one.name for one in wanted if one.access is not Effect.READ]
-    for top in {Path(grant.path) for grant in grants if grant.write}:
+    for grant in [one for one in grants if one.write]:
+        top = Path(grant.path)
         around = [one for one in (top, *top.parents) if one.name == ".git"]
         for repository in (*around, top / ".git", *top.glob("*/.git")):
             found = [str(repository / name) for name in _RUN_LATER] if not repository.is_symlink() else []
-            yield from (one for one in found if not any(inside(name, one) for name in named))
+            reached = [one for one in found if grant.reaches(one)]
+            yield from (one for one in reached if not any(inside(name, one) for name in named))
 
 
 def _claimed_grant(resource: Touched) -> PathGrant | None:
-    path, changes = Path(resource.name), resource.access in {Effect.WRITE, Effect.DELETE}
+    path, changes = Path(resource.name), resource.access in _CHANGING
     there = path.exists() or path.is_symlink()
-    alone = there and resource.access is not Effect.DELETE
     if not there and not changes:
         return None
-    if alone and changes and path.is_file() and path.stat().st_nlink > 1:
+    if there and resource.access is not Effect.DELETE and changes and path.is_file() and path.stat().st_nlink > 1:
         hint = "write a copy of it"
         raise StateError(
             "resource.link", f"{path.name} has another name, under which it would change as well", hint=hint
         )
+    alone = there and (not changes or _changed_alone(resource, path))
     chosen = path if alone else next(parent for parent in path.parents if parent.is_dir())
     if chosen.resolve() != chosen:
         hint = "name the real path"
         raise StateError("resource.link", f"{path.name} is reached through a link", hint=hint)
-    return PathGrant(path=str(chosen), write=changes, listing=not changes and path.is_dir() and not resource.recursive)
+    if alone:
+        listing = not changes and path.is_dir() and not resource.recursive
+        return PathGrant(path=str(chosen), write=changes, listing=listing)
+    if _crowded(chosen):
+        hint = "work in a folder of its own"
+        raise StateError("step.crowded", f"more than {MAX_BESIDE} names stand beside {path.name}", hint=hint)
+    return PathGrant(path=str(chosen), write=True, only=(path.relative_to(chosen).parts[0],))
+
+
+def _changed_alone(resource: Touched, path: Path) -> bool:
+    """Whether a change of what is there needs no folder: of a file, programs may put another in its place."""
+    if resource.access is Effect.DELETE:
+        return False
+    return not path.is_file() or path.is_symlink() or _crowded(path.parent)
+
+
+def _crowded(folder: Path) -> bool:
+    """Whether so much stands in a folder that it takes too long to keep all but some of it as it is."""
+    with os.scandir(folder) as entries:
+        return sum(1 for _ in itertools.islice(entries, MAX_BESIDE + 1)) > MAX_BESIDE

@@ -21,9 +21,10 @@ from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import Label, join, join_all
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.receipt import Outcome
-from interlock.artifact.resources import Touched
+from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, Verdict
 from interlock.decide import gate
+from interlock.decide.below import Gate, said
 from interlock.decide.effects import kept
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View, literal_label
@@ -31,6 +32,8 @@ from interlock.decide.life import Status
 from interlock.decide.references import Environment, Labelled, evaluate, gather, truth
 from interlock.decide.relabel import covered
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
+from interlock.harness.afterwards import Look, fences, looked_at
+from interlock.harness.confining import claimed_grants, first_missing
 from interlock.harness.core import Core
 from interlock.harness.facts import finished_outputs
 from interlock.harness.minting import Sealed, seal
@@ -39,6 +42,7 @@ from interlock.harness.proposals import Proposals
 from interlock.harness.rows import PlanRow
 from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Order, Result, Seen, Stepper
+from interlock.harness.withholding import withheld
 
 LEASE_GRACE_MS = 10_000
 _OUTCOMES = {"done": Outcome.OBSERVED, "failed": Outcome.FAILED, "unknown": Outcome.UNKNOWN}
@@ -205,43 +209,58 @@ class Run:
             raise StateError("plan.expired", f"the plan expired before step {resolved.step.id}")
 
     def _act(self, resolved: Resolved, shape: Shape) -> bool:
-        step = resolved.step
+        step, place = resolved.step, (resolved.step.id, resolved.iteration)
         self._on_progress(Progress(step=step.id, iteration=resolved.iteration, state="started"))
-        paths, sealed = destroyed_files(resolved), self._sealed
-        result = Result(ok=False, started=False)
+        result, before = Result(ok=False, started=False), None
         try:
-            if resolved.view.seen:
-                sealed = self._resealed(resolved)
+            paths = destroyed_files(resolved)
+            made = tuple(Touched(kind="file", name=path, access=Effect.WRITE) for path in paths)
+            sealed = self._resealed(resolved, made) if resolved.view.seen else self._sealed
+            below = self._below(resolved)
             if paths:
-                self._snapshots.before(self._row, sealed, step.id, resolved.iteration, paths)
-            order = self._order(resolved, self._release(resolved))
+                before = self._snapshots.before(self._row, sealed, *place, paths)
+            order = self._order(resolved, below, self._release(resolved))
+            look = Look(
+                step=step.id, iteration=resolved.iteration, sealed=sealed, touched=resolved.view.touched,
+                before=before, fences=fences(order.paths or ()), gate=below if resolved.view.seen else None,
+            )  # fmt: skip
             result = Result(ok=False)  # From here on it counts as started, whatever is raised.
             result = self._stepper.run(order)
-            if paths and result.started:
-                self._snapshots.after(self._row, sealed, step.id, resolved.iteration, paths)
+            if result.started:
+                result = looked_at(self._row, self._snapshots, self._core.site.roots, look, result)
         except InterlockError as error:
             result = dataclasses.replace(result, ok=False, code=error.code, output=b"null")
         return self._conclude(resolved, shape, result)
 
-    def _resealed(self, resolved: Resolved) -> Sealed:
+    def _resealed(self, resolved: Resolved, made: tuple[Touched, ...]) -> Sealed:
         """A grant of the same plan that holds what was claimed of this step too, for its snapshots."""
-        claimed = {resolved.step.id: resolved.view.touched}
+        claimed = {resolved.step.id: (*resolved.view.touched, *made)}
         sealed = seal(self._core, self._plan, self._row.task, claimed=claimed)
         subject = f"{self._row.digest}/{resolved.place}"
         self._core.record("grant", self._row.task, subject, sealed.grant, code="claimed")
         return sealed
 
+    def _below(self, resolved: Resolved) -> Gate:
+        """The gate's word on single paths of the step, beside what was said of the step itself."""
+        reasons = [one for one in self._row.verdict.reasons if one.step == resolved.step.id]
+        heard = said([*reasons, *resolved.verdict.reasons])
+        return Gate(resolved.view, self._evidence, self._core.policy_in_force, heard)
+
     def _without(self, resolved: Resolved, result: Result) -> str:
         """What is known of a step that is not done: once started, only a person can tell, whatever it said itself."""
         return "unknown" if result.started and not repeatable(resolved.manifest) else "failed"
 
-    def _order(self, resolved: Resolved, secrets: Mapping[str, bytes]) -> Order:
+    def _order(self, resolved: Resolved, below: Gate, secrets: Mapping[str, bytes]) -> Order:
+        site, view = self._core.site, resolved.view
+        folders = [one.name for one in view.declared if one.kind == "file"]
+        writes_git = view.seen and view.changes and view.claim is not None and "git" in view.claim.programs
         return Order(
             task=self._row.task, plan=self._row.digest, envelope=self._sealed.envelope, grant=self._sealed.grant,
             step=resolved.step.id, iteration=resolved.iteration, manifest=resolved.manifest,
-            touched=confined(resolved.view), declared=resolved.view.declared, seen=_seen(resolved), secrets=secrets,
-            arguments={name: value.value for name, value in resolved.arguments.items()},
-            mode=RunStep.ACT,
+            touched=confined(view), declared=view.declared, seen=_seen(resolved), secrets=secrets,
+            arguments={name: value.value for name, value in resolved.arguments.items()}, mode=RunStep.ACT,
+            paths=claimed_grants(view.touched, folders, site.own, site.roots) if view.seen else None,
+            withheld=withheld(confined(view), below, site.roots, closed=writes_git),
         )  # fmt: skip
 
     def _release(self, resolved: Resolved) -> dict[str, bytes]:
@@ -259,7 +278,7 @@ class Run:
             state = self._without(resolved, result)
             if not result.started:  # Nothing happened, so there is nothing to put back.
                 self._core.store.settle(self._row.digest, resolved.step.id, resolved.iteration, "claimed", before=None)
-            self._settle(resolved, state, result.code, result.output, resolved.view.output)
+            self._settle(resolved, state, result.code, result.output, resolved.view.output, result.unasked)
             return False
         output = labelled_output(result.output, resolved.view.output)
         code = self._unexpected(resolved, output)
@@ -282,9 +301,12 @@ class Run:
             return error.code
         return "" if holds else "step.unexpected_outcome"
 
-    def _settle(self, resolved: Resolved, state: str, code: str, output: bytes, label: Label) -> None:
+    def _settle(
+        self, resolved: Resolved, state: str, code: str, output: bytes, label: Label, unasked: tuple[str, ...] = ()
+    ) -> None:
         step, iteration = resolved.step.id, resolved.iteration
-        touched = codec.encode(_decided(resolved))
+        found = tuple(Touched(kind="file", name=path, access=Effect.WRITE) for path in unasked)
+        touched = codec.encode((*_decided(resolved), *found))
         said = state if code in {"", "done", "skipped"} else code  # A step's own code cannot make it done.
         output = output or b"null"
         self._core.record_all(
@@ -327,9 +349,13 @@ def repeatable(manifest: Manifest) -> bool:
 
 
 def destroyed_files(resolved: Resolved) -> tuple[str, ...]:
-    """The files whose present content a reversible step may destroy, or one of which all effects are claimed."""
+    """The files whose present content a reversible step may destroy, or one of which all effects are claimed.
+
+    Where a file is made with folders around it, they are kept as absent, and where a folder is, so is what lies in it.
+    """
     if resolved.view.seen:
-        return tuple(dict.fromkeys(resource.name for resource in kept(resolved.view.parts)))
+        found = {first_missing(resource.name) for resource in kept(resolved.view.parts)}
+        return tuple(sorted(one for one in found if not any(inside(one, other) for other in found if other != one)))
     if resolved.manifest.reversibility is not Reversibility.REVERSIBLE:
         return ()
     return tuple(resource.name for resource in resolved.view.declared if _changed_file(resource))
@@ -342,16 +368,16 @@ def confined(view: View) -> tuple[Touched, ...]:
 
 def _decided(resolved: Resolved) -> tuple[Touched, ...]:
     """What is kept of what was decided on: of a step that is seen to do nothing, that it touches nothing."""
-    return tuple(part.resource for part in resolved.view.parts) if resolved.view.seen else resolved.view.touched
+    if not resolved.view.seen:
+        return resolved.view.touched
+    return tuple(part.resource for part in resolved.view.parts)
 
 
 def _seen(resolved: Resolved) -> Seen | None:
     claim = resolved.view.claim
     if claim is None or not resolved.view.seen:
         return None
-    return Seen(
-        programs=claim.programs, folders=tuple(one.name for one in resolved.view.declared if one.kind == "file")
-    )
+    return Seen(programs=claim.programs)
 
 
 def _changed_file(resource: Touched) -> bool:

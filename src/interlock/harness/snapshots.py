@@ -14,6 +14,7 @@ from interlock.artifact.action import Effect, Manifest
 from interlock.artifact.channel_pb2 import RunStep
 from interlock.artifact.errors import IntegrityError
 from interlock.artifact.resources import Touched
+from interlock.artifact.snapshot import Snapshot
 from interlock.harness.confining import path_grants
 from interlock.harness.core import Core
 from interlock.harness.minting import Sealed, seal
@@ -32,27 +33,45 @@ class Snapshots:
         self._core = core
         self._stepper = stepper
 
-    def before(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
+    def before(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> Snapshot:
         """Snapshot what a step is about to change, verify it, record it; raises ``IntegrityError``."""
-        found = self._take(row, sealed, step, iteration, paths)
+        found = self._take(row, sealed, step, iteration, paths, contents=True)
         taken = snapshot.decode(found)
         for entry in taken.entries:
             if entry.sha256:
                 self._core.blobs.get(entry.sha256)
         self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="before")
         self._core.store.settle(row.digest, step, iteration, "claimed", before=found)
+        return taken
 
-    def after(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> None:
+    def after(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> bytes:
         """Snapshot what a step has left, also where its plan has expired meanwhile."""
-        now = self._core.clock()
-        if now + _MARGIN_MS >= row.plan.expires_at:
-            changed = tuple(Touched(kind="file", name=path, access=Effect.WRITE) for path in paths)
-            until = now + SNAPSHOT_LIFETIME_MS
-            sealed = seal(self._core, row.plan, row.task, until=until, claimed={step: changed})
-            self._core.record("grant", row.task, f"{row.digest}/{step}/{iteration}", sealed.grant, code="snapshot")
-        found = self._take(row, sealed, step, iteration, paths)
+        if self._core.clock() + _MARGIN_MS >= row.plan.expires_at:
+            sealed = self._granted(row, step, iteration, paths)
+        found = self._take(row, sealed, step, iteration, paths, contents=False)
         self._core.record("snapshot", row.task, f"{row.digest}/{step}/{iteration}", found, code="after")
         self._core.store.settle(row.digest, step, iteration, "claimed", after=found)
+        return found
+
+    def put_back(self, row: PlanRow, step: str, iteration: int, before: Snapshot, after: bytes | None = None) -> str:
+        """Undo what a step has just done, on record; the code of why not, or nothing.  ``after`` is what it left."""
+        subject, paths = f"{row.digest}/{step}/{iteration}", before.roots
+        sealed = self._granted(row, step, iteration, paths)
+        left = after or self._take(row, sealed, step, iteration, paths, contents=False)
+        self._core.record("undo", row.task, subject, b"", code="intended")
+        result = self.restore(
+            row, sealed, step, iteration, before=codec.encode(before), after=left, paths=paths
+        )  # fmt: skip
+        self._core.record("undo", row.task, subject, b"", code=result.code or "undone")
+        return "" if result.ok else result.code
+
+    def _granted(self, row: PlanRow, step: str, iteration: int, paths: tuple[str, ...]) -> Sealed:
+        """A grant of the same plan to look at, and put back, what stands at these paths."""
+        changed = tuple(Touched(kind="file", name=path, access=Effect.WRITE) for path in paths)
+        until = max(self._core.clock() + SNAPSHOT_LIFETIME_MS, row.plan.expires_at)
+        sealed = seal(self._core, row.plan, row.task, until=until, claimed={step: changed})
+        self._core.record("grant", row.task, f"{row.digest}/{step}/{iteration}", sealed.grant, code="snapshot")
+        return sealed
 
     def restore(
         self,
@@ -72,10 +91,11 @@ class Snapshots:
         }
         return self._run(row, sealed, step, iteration, paths, RunStep.RESTORE, codec.encode(pair), Effect.WRITE)
 
-    def _take(self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...]) -> bytes:
-        result = self._run(
-            row, sealed, step, iteration, paths, RunStep.SNAPSHOT, codec.encode(list(paths)), Effect.READ
-        )
+    def _take(
+        self, row: PlanRow, sealed: Sealed, step: str, iteration: int, paths: tuple[str, ...], *, contents: bool
+    ) -> bytes:
+        wanted = codec.encode({"paths": list(paths), "contents": contents})
+        result = self._run(row, sealed, step, iteration, paths, RunStep.SNAPSHOT, wanted, Effect.READ)
         if not result.ok:
             raise IntegrityError("snapshot.failed", f"no snapshot for step {step}: {result.code}")
         return result.output

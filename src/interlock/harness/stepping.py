@@ -22,7 +22,7 @@ from interlock.artifact.errors import ChannelError, CodecError, InterlockError, 
 from interlock.artifact.grant import attenuate, public_key
 from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
-from interlock.harness.confining import claimed_grants, path_grants, program, runnable
+from interlock.harness.confining import path_grants, program, runnable
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
 from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
@@ -44,10 +44,9 @@ _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A step that is confined to its claim: the programs that it may run, and the folders that it works in."""
+    """A step that is confined to its claim: the programs that it may run."""
 
     programs: tuple[str, ...]
-    folders: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +68,15 @@ class Order:
     declared: tuple[Touched, ...] | None = None
     seen: Seen | None = None
     paths: tuple[PathGrant, ...] | None = None
+    withheld: tuple[PathGrant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of it; ``effect_possible`` is what the step says of itself, ``started`` what the harness knows."""
+    """What came of it; ``effect_possible`` is what the step says of itself, ``started`` what the harness knows.
+
+    ``unasked`` are files that it has changed, and nobody was asked about.
+    """
 
     ok: bool
     started: bool = True
@@ -82,6 +85,7 @@ class Result:
     output: bytes = b"null"
     effect_possible: bool = False
     requests: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
 
 class _Received:
@@ -218,12 +222,11 @@ class Stepper:
         )
 
     def _paths(self, order: Order) -> tuple[PathGrant, ...]:
-        own = self._core.site.own
-        if order.paths is not None:
-            return order.paths
-        if order.seen is None:
-            return path_grants(order.touched, order.manifest, own)
-        return claimed_grants(order.touched, order.seen.folders, own, self._core.site.roots)
+        found = order.paths
+        if found is None:
+            found = path_grants(order.touched, order.manifest, self._core.site.own)
+        given = {one.path for one in found}
+        return (*found, *(one for one in order.withheld if one.path not in given))
 
     def _hearing(self, order: Order, child: Child, requests: list[str]) -> Callable[[ProxyEvent], None]:
         def hear(event: ProxyEvent) -> None:

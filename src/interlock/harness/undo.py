@@ -22,7 +22,7 @@ from interlock.artifact.errors import InterlockError, StateError
 from interlock.artifact.label import STRICTEST, join_all
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.receipt import Outcome
-from interlock.artifact.resources import Touched
+from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, strictest
 from interlock.decide import gate
 from interlock.decide.effects import undoable
@@ -166,11 +166,12 @@ class Undo:
         if claim.after is None:
             raise StateError("undo.unknown", "it is not known what the step left", hint="compare and restore by hand")
         roots = snapshot.decode(before).roots
-        if not {*roots, *snapshot.decode(claim.after).roots} <= _changed_files(claim):
+        changed = _changed_files(claim)
+        if not all(_made_for(root, changed) for root in {*roots, *snapshot.decode(claim.after).roots}):
             raise StateError("undo.roots", "the snapshot holds paths that the step did not touch")
         lifetime = self._core.clock() + ROLLBACK_LIFETIME_MS
         # A grant of its own, over the approved plan: it outlives the plan's.
-        claimed = {claim.step: tuple(one for one in _touched(claim) if one.kind == "file")}
+        claimed = {claim.step: tuple(Touched(kind="file", name=root, access=Effect.WRITE) for root in roots)}
         sealed = seal(self._core, row.plan, row.task, until=lifetime, claimed=claimed)
         self._core.record("grant", row.task, row.digest, sealed.grant, code="rollback")
         return self._snapshots.restore(
@@ -300,6 +301,11 @@ def _values(arguments: Mapping[str, Labelled]) -> dict[str, Json]:
 def _changed_files(claim: ClaimRow) -> frozenset[str]:
     """The files that the step was decided to change."""
     return frozenset(one.name for one in _touched(claim) if one.kind == "file" and one.access is not Effect.READ)
+
+
+def _made_for(root: str, changed: frozenset[str]) -> bool:
+    """Whether a path is one that the step was to change, or a folder around it."""
+    return any(inside(name, root) for name in changed)
 
 
 def _only_read(manifest: Manifest, claim: ClaimRow) -> bool:

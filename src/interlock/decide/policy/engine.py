@@ -29,12 +29,13 @@ from interlock.artifact.verdict import Decision, Reason
 from interlock.decide.policy.cedar import Call, Cedar, Said
 from interlock.decide.policy.compiler import CompiledRule, compile_rule
 from interlock.decide.policy.patterns import Facts
-from interlock.decide.policy.request import PolicyAnswer, PolicyRequest, RuleOrigin, objection
+from interlock.decide.policy.request import PolicyAnswer, PolicyRequest, RuleOrigin, canonical, objection
 from interlock.decide.policy.schema import MAX_RULES, TEXT
 from interlock.decide.policy.short import short_statements
 from interlock.decide.policy.source import PolicyFileError, Statement, cedar_statements
 
 Asked: TypeAlias = tuple[PolicyRequest, Call]
+Aspect: TypeAlias = tuple[frozenset[str], str]
 Fact: TypeAlias = Callable[[PolicyRequest], object]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(PolicyRequest, strict=True)
@@ -81,6 +82,7 @@ class PolicySet:
         asks = {name for rule in rules.values() for name in rule.asks}
         self._made = {name: makers.get(name) or operator.attrgetter(name) for name in asks}
         self._tells = frozenset(name for rule in rules.values() for name in rule.tells)
+        self._names = "resource" in self._tells or "resource" in asks
         self._all = Cedar(rules.values())
         self._permits = Cedar(rule for rule in rules.values() if rule.effect == "permit")
 
@@ -101,6 +103,14 @@ class PolicySet:
     def compiled_text(self, file: str) -> str:
         """The Cedar text that a file was compiled to; of an unknown file, the empty text."""
         return "\n\n".join(statement.text for statement in self._statements if statement.file == file)
+
+    def aspect(self, path: str, *, folder: bool) -> Aspect:
+        """What rules can tell of a file's path, where it is a ``folder`` too of what lies below it.
+
+        Two paths of one aspect get one answer in requests that are alike otherwise.
+        """
+        named = self._names or not canonical("file", path)
+        return frozenset(self._facts.of_path(path, folder=folder)), path if named else ""
 
     def evaluate(self, request: PolicyRequest) -> PolicyAnswer:
         """Decide one request; never raises for what a request holds."""

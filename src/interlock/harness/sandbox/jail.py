@@ -31,16 +31,18 @@ from interlock.harness.sandbox.profiles import (
     REPORT,
     JailSpec,
     Limits,
+    PathGrant,
     Profile,
     addresses,
 )
 
 PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
 JAIL: Final = "/jail"
-_NOTHING: Final = "/nothing"  # an empty file and an empty folder, which stand for what is hidden
+_NOTHING: Final = "/nothing"  # an empty file, a closed one and an empty folder, which stand for what is hidden
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
 _READ: Final = _READ_FILE | _READ_DIR
 _CHANGE: Final = _WRITE_FILE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13 | _TRUNCATE
+_FIXED: Final = raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV | raw.NO_EXEC
 _OF_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _HANDLED: Final = ((1, 0x1FFF), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
 _BIND, _CONNECT = 1, 2
@@ -94,6 +96,7 @@ def _write_names() -> None:
     nothing.mkdir(mode=0o555)
     (nothing / "folder").mkdir(mode=0o555)
     (nothing / "file").touch(mode=0o444)
+    (nothing / "closed").touch(mode=0)
     folder = Path(JAIL) / "etc"
     folder.mkdir(exist_ok=True)
     (folder / "nsswitch.conf").write_text("passwd: files\nhosts: files\n", "ascii")
@@ -119,22 +122,37 @@ def take_outputs(descriptors: list[int], *, outputs: bool) -> list[int]:
     return descriptors[2:]
 
 
-def attach_grants(targets: tuple[str, ...], trees: list[int]) -> None:
-    """(4) move each detached bind to its canonical path, outer ones first."""
+def attach_grants(spec: JailSpec, targets: tuple[str, ...], trees: list[int]) -> None:
+    """(4) move each detached bind to its canonical path, outer ones first; what may not change in it is held."""
+    fenced = {grant.path: grant for grant in spec.paths if grant.only is not None}
     for path, tree in zip(targets, trees, strict=True):
         if not os.path.lexists(path):
             make_mount_point(path, folder=stat.S_ISDIR(os.fstat(tree).st_mode))
         raw.attach(tree, path)
         os.close(tree)
+        if path in fenced:
+            _fence(fenced[path])
+
+
+def _fence(grant: PathGrant) -> None:
+    """Mount each name that may not change upon itself, or nothing upon it: so it can be neither moved nor removed.
+
+    A link cannot be mounted upon; the harness looks at those afterwards.
+    """
+    with os.scandir(grant.path) as entries:
+        found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.is_symlink()]
+    for path, folder in found:
+        if not grant.reaches(path):
+            nothing = f"{_NOTHING}/{'folder' if folder else 'file'}"
+            raw.cover(nothing if grant.listing else path, path, _FIXED)
 
 
 def hide(spec: JailSpec) -> None:
     """(4) over each hidden path nothing; raises ``OSError`` where it is gone, as it may have another name now."""
     for grant in spec.paths:
         if grant.hidden and grant.path not in spec.packages:
-            kind = "folder" if stat.S_ISDIR(os.lstat(grant.path).st_mode) else "file"
-            attributes = raw.READ_ONLY | raw.NO_SUID | raw.NO_DEV | raw.NO_EXEC
-            raw.cover(f"{_NOTHING}/{kind}", grant.path, attributes)
+            kind = "folder" if stat.S_ISDIR(os.lstat(grant.path).st_mode) else "closed" if grant.closed else "file"
+            raw.cover(f"{_NOTHING}/{kind}", grant.path, _FIXED)
 
 
 def listen_for(spec: JailSpec) -> list[int]:
@@ -246,5 +264,5 @@ def _granted(spec: JailSpec, runtime: tuple[str, ...]) -> Iterator[tuple[str, in
     for path in spec.programs:
         yield path, _READ | _EXECUTE
     for grant in spec.paths:
-        read = _READ_DIR if grant.listing else _READ
+        read = _READ_DIR if grant.listing and not grant.write else _READ
         yield grant.path, read | (_CHANGE if grant.write else 0) | (_EXECUTE if grant.execute else 0)

@@ -66,8 +66,10 @@ PROFILES: Final[dict[Role, Profile]] = {
 class PathGrant(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A canonical absolute path of an existing file or directory, bound at the same path in the jail.
 
-    Where ``hidden``, an empty read-only file or directory stands there instead, unless it is a package of this start.
-    With ``listing`` its names, and those below it, can be read and nothing that the files hold.
+    Where ``hidden``, an empty read-only file or directory stands there instead, unless it is a package of this start;
+    where ``closed`` too, one that cannot be opened.  With ``listing`` its names, and those below it, can be read and
+    nothing that the files hold.  Of a writable directory ``only`` names what in it may change: everything else that
+    stands there stays, and is empty where ``listing``.
     """
 
     path: str
@@ -75,6 +77,12 @@ class PathGrant(msgspec.Struct, frozen=True, kw_only=True, order=True):
     execute: bool = False
     listing: bool = False
     hidden: bool = False
+    closed: bool = False
+    only: tuple[str, ...] | None = None
+
+    def reaches(self, path: str) -> bool:
+        """Whether a path in it may change as far as ``only`` says."""
+        return self.only is None or path[len(self.path) :].strip("/").split("/")[0] in self.only
 
 
 class HostGrant(msgspec.Struct, frozen=True, kw_only=True):

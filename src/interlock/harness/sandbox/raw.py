@@ -124,7 +124,7 @@ def _set_attributes(where: int, path: str, attributes: int, flags: int, namespac
 
 def cover(source: str, target: str, attributes: int) -> None:
     """Let ``source`` stand at ``target`` under ``attributes``, over whatever is there."""
-    tree = call("open_tree", _AT_FDCWD, source.encode(), _CLONE_TREE)
+    tree = call("open_tree", _AT_FDCWD, os.fsencode(source), _CLONE_TREE)
     try:
         _set_attributes(tree, "", attributes, 0x8000 | _AT_EMPTY_PATH)
         attach(tree, target)
@@ -133,7 +133,7 @@ def cover(source: str, target: str, attributes: int) -> None:
 
 
 def attach(tree: int, target: str) -> None:
-    call("move_mount", tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_EMPTY)
+    call("move_mount", tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_FROM_EMPTY)
 
 
 def pivot_into(new_root: str) -> None:

@@ -40,7 +40,7 @@ def rehearse(profile: Profile, missing: tuple[str, ...], abi: int) -> None:
     for _ in range(2):
         messages()
         msgspec.msgpack.encode(Locked(canaries=1))
-        jail.attach_grants((), jail.take_outputs([], outputs=False))
+        jail.attach_grants(JailSpec(), (), jail.take_outputs([], outputs=False))
         raw.call("capget", struct.pack("Ii", 0x2008_0522, 0), bytes(24))
         jail.add_grants(profile, bare, (), abi)
         for impossible in (
