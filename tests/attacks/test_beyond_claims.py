@@ -18,7 +18,9 @@ from interlock.artifact.plan import ProposedStep
 from interlock.artifact.resources import Touched
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
+from interlock.harness.ledger.export import lines
 from interlock.harness.rows import ClaimRow
+from interlock.verify import verify_bundle
 
 pytestmark = pytest.mark.sandbox
 RULES = """
@@ -141,6 +143,36 @@ def test_nobody_was_asked_about_it_below_a_folder(world: World, name: str) -> No
     before, (status, done) = state(world), run(world, shell("bash", "-c", f"echo x > a.txt; {UNASKED[name]}"))
     assert (status, done.code, done.state) == (Status.HALTED, "step.unasked", "failed")
     assert state(world) == before
+    core = world.harness.core
+    verify_bundle(lines(core.ledger, range(core.ledger.size)), [core.ledger.key], keyring=core.keys.keyring)
+
+
+CLOSING = {
+    "a folder that was there": "chmod 0 sub",
+    "one that it makes, with something in it": "mkdir -p .husky/in; echo x > .husky/in/x; chmod 0 .husky/in .husky",
+    "a file": "echo x > sub/.envrc; chmod 0 sub/.envrc",
+    "no file at all": "mkfifo sub/.envrc.fifo; echo x > .envrc",
+}
+
+
+@pytest.mark.parametrize("name", CLOSING)
+def test_what_is_closed_cannot_be_kept_from_being_put_back(world: World, name: str) -> None:
+    owned(world, says(claim(world, "read* .", "write* .", programs=(*PROGRAMS, "mkfifo"))))
+    before, (status, done) = state(world), run(world, shell("bash", "-c", CLOSING[name]))
+    assert (status, done.code in {"step.closed", "step.unasked"}, done.state) == (Status.HALTED, True, "failed")
+    assert state(world) == before
+
+
+def test_what_was_claimed_to_be_closed_and_made_can_be_taken_back(world: World) -> None:
+    """A file without rights, and folders that are made on the way to one."""
+    owned(world, says(claim(world, "write a.txt", "write one/two/new")))
+    before, (status, _) = state(world), run(world, shell("bash", "-c", "mkdir -p one/two; echo > one/two/new; chmod 0 a.txt"))
+    assert status is Status.DONE and (world.files / "work" / "one" / "two" / "new").exists()
+    [plan] = [row.digest for row in world.harness.core.store.plans() if row.status is Status.DONE]
+    assert [one.state for one in world.harness.rollback(plan)] == ["undone"]
+    assert state(world) == before
+    core = world.harness.core
+    verify_bundle(lines(core.ledger, range(core.ledger.size)), [core.ledger.key], keyring=core.keys.keyring)
 
 
 def test_it_is_asked_about_when_it_is_proposed_again(world: World) -> None:

@@ -19,12 +19,16 @@ MAX_ENTRIES: Final = 32_768
 MAX_ROOTS: Final = 64
 MAX_ENCODED: Final = 3 << 20  # A restoration carries two of them in one frame.
 _PAGE: Final = 2048
+_LOOK: Final = 0o500  # An owner's right to read a folder, and to reach what lies in it.
 
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 class SnapshotEntry(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """One path: ``mode`` holds permission bits, ``size`` and ``sha256`` describe a file, ``target`` a link."""
+    """One path: ``mode`` holds permission bits, ``size`` and ``sha256`` describe a file, ``target`` a link.
+
+    A file without a digest is one that could not be read, or is no regular file.
+    """
 
     path: Path
     kind: Literal["file", "dir", "link", "absent"]
@@ -32,6 +36,11 @@ class SnapshotEntry(Value, frozen=True, kw_only=True, omit_defaults=True):
     size: Natural = 0
     sha256: Digest | None = None
     target: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether what it holds is not known, because its owner has no right to look."""
+        return (self.kind == "file" and self.sha256 is None) or (self.kind == "dir" and self.mode & _LOOK != _LOOK)
 
 
 class Snapshot(Value, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from interlock.harness.snapshots import Snapshots
 from interlock.harness.stepping import Result
 from interlock.harness.withholding import spellable
 
+CLOSED: Final = "step.closed"
 UNCLAIMED: Final = "step.unclaimed"
 MAX_TOLD: Final = 16
 
@@ -110,7 +111,7 @@ class Look:
 def looked_at(row: PlanRow, snapshots: Snapshots, roots: tuple[str, ...], look: Look, result: Result) -> Result:
     """The step's result, once it is known what it left: of what goes beyond what was decided on, nothing stays."""
     place = look.step, look.iteration
-    unasked: tuple[str, ...] = ()
+    unasked, closed = tuple[str, ...](), False
     strays = [entry for fence in look.fences for entry in fence.strays()]
     left: list[tuple[Snapshot, bytes | None]] = []
     for at in range(0, len(strays), MAX_ROOTS):
@@ -119,14 +120,15 @@ def looked_at(row: PlanRow, snapshots: Snapshots, roots: tuple[str, ...], look: 
     if look.before is not None:
         after = snapshots.after(row, look.sealed, *place, look.before.roots)
         if look.gate is not None:
-            found = look.gate.unasked(changes(look.before, snapshot.decode(after)))
-            unasked = tuple(itertools.islice(found, MAX_TOLD))
+            state = snapshot.decode(after)
+            unasked = tuple(itertools.islice(look.gate.unasked(changes(look.before, state)), MAX_TOLD))
+            closed = any(entry.closed and entry.kind == "dir" for entry in state.entries)
         left.append((look.before, after))
-    if not strays and not unasked:
+    code = UNASKED if unasked else CLOSED if closed else UNCLAIMED if strays else ""
+    if not code:
         return result
-    for state, reached in left:
-        if code := snapshots.put_back(row, *place, state, reached):
-            return dataclasses.replace(result, ok=False, code=code, unasked=unasked)
-    code = UNASKED if unasked else UNCLAIMED
+    for before, reached in left:
+        if refusal := snapshots.put_back(row, *place, before, reached):
+            return dataclasses.replace(result, ok=False, code=refusal)
     gone = undoable(look.touched, roots)  # Then nothing of the step is left.
     return dataclasses.replace(result, ok=False, started=not gone, code=code, unasked=unasked)

@@ -22,7 +22,8 @@ from interlock.harness.sandbox.profiles import PathGrant, overlaps
 from interlock.harness.sandbox.runtime import runtime_paths
 from interlock.harness.workspace import FILE_NAME
 
-MAX_BESIDE = 4096
+MAX_BESIDE = 1024
+_FEW_BESIDE = 128
 _RUN_LATER = ("hooks", "config")
 _CHANGING = frozenset({Effect.WRITE, Effect.DELETE})
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
@@ -222,7 +223,7 @@ def _claimed_grant(resource: Touched) -> PathGrant | None:
     if alone:
         listing = not changes and path.is_dir() and not resource.recursive
         return PathGrant(path=str(chosen), write=changes, listing=listing)
-    if _crowded(chosen):
+    if _crowded(chosen, MAX_BESIDE):
         hint = "work in a folder of its own"
         raise StateError("step.crowded", f"more than {MAX_BESIDE} names stand beside {path.name}", hint=hint)
     return PathGrant(path=str(chosen), write=True, only=(path.relative_to(chosen).parts[0],))
@@ -232,10 +233,10 @@ def _changed_alone(resource: Touched, path: Path) -> bool:
     """Whether a change of what is there needs no folder: of a file, programs may put another in its place."""
     if resource.access is Effect.DELETE:
         return False
-    return not path.is_file() or path.is_symlink() or _crowded(path.parent)
+    return not path.is_file() or path.is_symlink() or _crowded(path.parent, _FEW_BESIDE)
 
 
-def _crowded(folder: Path) -> bool:
+def _crowded(folder: Path, most: int) -> bool:
     """Whether so much stands in a folder that it takes too long to keep all but some of it as it is."""
     with os.scandir(folder) as entries:
-        return sum(1 for _ in itertools.islice(entries, MAX_BESIDE + 1)) > MAX_BESIDE
+        return sum(1 for _ in itertools.islice(entries, most + 1)) > most

@@ -1,5 +1,6 @@
 """RESTORE: back to the state before an effect, unless somebody else has changed things since.
 
+0. What the effect has closed, so that it cannot be looked at, is opened.
 1. Each path is now either as the effect left it or already as it was before; otherwise ``undo.changed_since``
    names the paths, and nothing happens.  So a restoration that was interrupted can be repeated.
 2. What was not there before is removed, deepest first; then directories, files and links are put back.
@@ -10,9 +11,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 
 from interlock.artifact.codec import Json
+from interlock.artifact.resources import inside
 from interlock.artifact.snapshot import Restoration, Snapshot, SnapshotEntry, differences
 from interlock.executor.drivers.blobs import Blobs
 from interlock.executor.drivers.content import current, discard, part_name, synchronise
@@ -27,6 +30,8 @@ MAX_NAMED = 64
 def run(work: Work, restoration: Restoration, blobs: Blobs) -> Json:
     """Put the state before back; raises ``DriverError``."""
     before = restoration.before
+    # (0) All of it can be seen.
+    _open(work, restoration.after.entries)
     # (1) Nobody else's work is overwritten.
     now = take(work.places, before.roots, None)
     _unchanged(now, restoration)
@@ -47,12 +52,28 @@ def run(work: Work, restoration: Restoration, blobs: Blobs) -> Json:
     return {"restored": len(changed), "roots": list(before.roots)}
 
 
+def _open(work: Work, closed: Iterable[SnapshotEntry]) -> None:
+    """Give the owner all rights on what is closed, from the top, and on what is found closed below it."""
+    waiting = [entry for entry in closed if entry.closed]
+    while waiting:
+        work.progress.started = True
+        for entry in waiting:
+            with work.places.parent(entry.path) as (parent, name), faults():
+                status = current(parent, name)
+                if status is not None and not stat.S_ISLNK(status.st_mode):
+                    os.chmod(name, 0o700, dir_fd=parent)
+        folders = [entry.path for entry in waiting if entry.kind == "dir"]
+        waiting = [entry for entry in take(work.places, folders, None).entries if entry.closed and entry.kind == "dir"]
+
+
 def _unchanged(now: Snapshot, restoration: Restoration) -> None:
     before, after, present = (_by_path(state) for state in (restoration.before, restoration.after, now))
     if restoration.before.roots != restoration.after.roots:
         raise DriverError("undo.roots", "the two states are not of the same paths")
     paths = before.keys() | after.keys() | present.keys()
-    strange = sorted(path for path in paths if present.get(path) not in (before.get(path), after.get(path)))
+    closed = [entry.path for entry in restoration.after.entries if entry.closed]
+    unknown = [path for path in paths if present.get(path) not in (before.get(path), after.get(path))]
+    strange = sorted(path for path in unknown if not any(inside(path, one) for one in closed))
     if strange:
         raise DriverError(
             "undo.changed_since",

@@ -1,8 +1,9 @@
 """SNAPSHOT: the state of granted files and trees, recorded by digest, contents handed to the harness.
 
 Each file is read twice through one descriptor, first for its digest, then on its way to the harness; a file
-that changes meanwhile fails the snapshot.  What cannot be put back (a device, a FIFO, a name that is no text)
-fails it too: then there is no snapshot, and no effect follows.
+that changes meanwhile fails the snapshot.  What cannot be put back (a device, a FIFO, a name that is no text, what
+cannot be read) fails it too: then there is no snapshot, and no effect follows.  Where no content is wanted, because an
+effect has happened, such a thing is a file without a digest, and a folder that cannot be looked into is empty.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _root(places: Places, path: str, budget: Budget, blobs: Blobs | None) -> Ite
             if current(parent, name) is None:
                 yield SnapshotEntry(path=path, kind="absent")
                 return
-            for node in walk(parent, name, budget):
+            for node in walk(parent, name, budget, closed=blobs is None):
                 yield _entry(node, _text(f"{path}/{node.path}" if node.path else path), blobs)
     except DriverError as error:
         if error.code != "files.not_found":
@@ -47,6 +48,8 @@ def _entry(node: Node, path: str, blobs: Blobs | None) -> SnapshotEntry:
     if node.is_link:
         with faults():
             return SnapshotEntry(path=path, kind="link", target=_text(os.readlink(node.name, dir_fd=node.parent)))
+    if blobs is None and (node.is_closed or not node.is_file):
+        return SnapshotEntry(path=path, kind="file", mode=node.mode, size=node.status.st_size)
     if not node.is_file:
         raise DriverError("files.special", "a device, socket or FIFO cannot be put back")
     return _file(node, path, blobs)

@@ -44,6 +44,12 @@ class Node:
         return stat.S_ISREG(self.status.st_mode)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its owner has no right to read it, or to look into it."""
+        needed = stat.S_IRUSR | stat.S_IXUSR if self.is_folder else stat.S_IRUSR
+        return self.status.st_mode & needed != needed
+
+    @property
     def mode(self) -> int:
         return stat.S_IMODE(self.status.st_mode) & _PERMISSIONS
 
@@ -65,24 +71,27 @@ class Budget:
             raise DriverError("files.too_large", "a tree with too many bytes")
 
 
-def walk(parent: int, name: str, budget: Budget, path: str = "") -> Iterator[Node]:
-    """The entry ``name`` of an open directory and all below it, parents first, in the order of names."""
+def walk(parent: int, name: str, budget: Budget, path: str = "", *, closed: bool = False) -> Iterator[Node]:
+    """The entry ``name`` of an open directory and all below it, parents first, in the order of names.
+
+    Where ``closed``, a folder that cannot be looked into counts as empty.
+    """
     with faults():
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     budget.spend(status)
     node = Node(parent=parent, name=name, path=path, status=status)
     yield node
-    if node.is_folder:
+    if node.is_folder and not (closed and node.is_closed):
         with closing(open_at(parent, name, FOLDER)) as descriptor:
-            yield from walk_inside(descriptor, budget, path)
+            yield from walk_inside(descriptor, budget, path, closed=closed)
 
 
-def walk_inside(directory: int, budget: Budget, path: str = "") -> Iterator[Node]:
+def walk_inside(directory: int, budget: Budget, path: str = "", *, closed: bool = False) -> Iterator[Node]:
     """Everything below an open directory."""
     if path.count("/") >= MAX_LEVELS:
         raise DriverError("files.too_deep", f"a tree of more than {MAX_LEVELS} levels")
     for name in names(directory, budget.entries):
-        yield from walk(directory, name, budget, f"{path}/{name}" if path else name)
+        yield from walk(directory, name, budget, f"{path}/{name}" if path else name, closed=closed)
 
 
 def inspect(parent: int, name: str, *, one_name: bool) -> int:
