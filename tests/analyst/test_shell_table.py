@@ -107,7 +107,12 @@ TABLE = [
     ("git ls-files -o | xargs -I{} rm {}", "read file /proj/**; delete file *", "shell.dynamic_path", ""),
     ("truncate -s 0 a.txt", "write file /proj/a.txt", "", ""),
     ("shred -u a.txt", "delete file /proj/a.txt/**", "", "file.shredded"),
-    ("mv a.txt b.txt", "read file /proj/a.txt/**; delete file /proj/a.txt/**; write file /proj/b.txt/**", "", ""),
+    ("mv a.txt b.txt", "read file /proj/a.txt/**; delete file /proj/a.txt; write file /proj/b.txt/**", "", ""),
+    ("mv a.txt ../b.txt", "read file /proj/a.txt/**; delete file /proj/a.txt/**; write file /b.txt/**", "", ""),
+    ("mv *.txt sub", "read file /proj/**; delete file /proj/**; write file /proj/sub/**", "", ""),
+    ("git fetch https://h.example/x", "read endpoint h.example:443; read repository https://h.example/x; read repository remote; write file /proj/**", "", ""),
+    ("git pull git://h.example/x", "read endpoint h.example:9418; read repository git://h.example/x; read repository remote; write file /proj/**", "", ""),
+    ("git push http://h.example/x", "send endpoint h.example:80; send repository http://h.example/x; send repository remote; read file /proj/**", "", ""),
     ("mv a.txt /tmp/", "read file /proj/a.txt/**; delete file /proj/a.txt/**; write file /tmp/**; write file /tmp/a.txt", "", ""),
     # Other code.
     ("sh -c 'cat a.txt'", "read file /proj/a.txt", "", ""),

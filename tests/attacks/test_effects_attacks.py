@@ -47,6 +47,8 @@ ASKS = [
     "touch new; split --additional-suffix=c a .git/hooks/", "csplit -f .git/hooks/pre-commi -b t%.0d a 1",
     "touch new; sdiff -o .envrc a b", "touch new; xmllint --output .envrc a", "touch new; dos2unix .envrc",
     "sqlite3 new.db '.once .envrc' 'select 1'", "sqlite3 new.db '.read x'", "git submodule add ./x y",
+    # A folder that is moved out of the workspace is gone from it.
+    "mv a /tmp/x", "mv a ../../b",
     # Subscripts that bash expands although they were quoted.
     "test -v 'a[$(touch .envrc)]'", "printf -v 'a[$(touch .envrc)]' x", "read 'a[$(touch .envrc)]' <<< 1",
     "unset 'a[$(touch .envrc)]'", "let 'a[$(touch .envrc)]=1'", "[[ -v 'a[$(touch .envrc)]' ]]",
@@ -54,6 +56,7 @@ ASKS = [
     "x='a[$(touch .envrc)]'; declare -i n=$x", "x='$(touch .envrc)'; echo \"${x@P}\"",
 ]
 PASSES = [
+    "mv a b", "mv a sub/", "git fetch https://a.test/x",
     "ls", "git status", "git commit -m x", "make", "pytest", "sed -i s/a/b/ a", "cp a b", "cp a d/", "ln -s a b",
     "curl -o x https://a.test/x", "curl -o x https://a.test/x; sha256sum x", "git clone https://a.test/x y",
     "curl -s https://a.test/x | jq .a", "pip install -r req.txt", "cargo build", "sqlite3 a.db .tables",

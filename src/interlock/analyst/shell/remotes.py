@@ -14,6 +14,7 @@ from interlock.artifact.action import Effect
 
 _PRIVILEGED = re.compile(r'"?(?:privileged|hostPID|hostNetwork|hostIPC)"?\s*:\s*true|hostPath|nsenter')
 
+_PORTS = {"https": "443", "http": "80", "git": "9418"}
 _SECRETS = re.compile(
     r"get-secret-value|secrets versions access|keyvault secret show|get-parameters? .*decrypt|access-token"
     r"|get-password-data|get-credentials"
@@ -68,10 +69,15 @@ def git_push(use: Use, _words: list[Word]) -> Data | None:
     if use.found.operands and use.found.operands[0].text.startswith("ext::"):
         use.walker.claims.signal("shell.escape")
     if use.found.operands and "://" in use.found.operands[0].text:
-        host, port = endpoint(use.found.operands[0].text, "22")
+        host, port = endpoint(use.found.operands[0].text, _port(use.found.operands[0].text))
         connect(use.walker, host, port)
         return None
     return git_remote(use, _words)
+
+
+def _port(remote: str) -> str:
+    """Where git looks for a remote whose address names no port."""
+    return _PORTS.get(remote.partition("://")[0], "22")
 
 
 def git_remote(use: Use, _words: list[Word]) -> Data | None:
@@ -81,7 +87,7 @@ def git_remote(use: Use, _words: list[Word]) -> Data | None:
             use.walker.claims.signal("shell.escape")
             code.run(use.walker, "shell", Data(word.text[5:], word.tags), NONE)
         elif "://" in word.text or "@" in word.text:
-            host, port = endpoint(word.text, "22")
+            host, port = endpoint(word.text, _port(word.text))
             connect(use.walker, host, port, Effect.READ)
     for name, _, word in use.found.values:
         if name in ("--upload-pack", "--receive-pack", "--exec", "-u"):

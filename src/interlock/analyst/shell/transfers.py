@@ -13,6 +13,7 @@ from interlock.analyst.shell.roles import play
 from interlock.analyst.shell.use import Handler, Use, endpoint, is_folder
 from interlock.analyst.shell.words import NONE, UNKNOWN, Data, Word, unknown
 from interlock.artifact.action import Effect
+from interlock.artifact.resources import inside
 
 _REMOTE = re.compile(r"(?:[\w.-]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9_.-]*):(?!\\)(.*)", re.DOTALL)
 
@@ -145,7 +146,7 @@ def copyfile(use: Use, _words: list[Word]) -> Data | None:
         if found.has("-l --link"):  # What is done to the new name is done to the old one.
             write(walker, word, Data(), append=True, recursive=use.recursive)
         if moves:
-            _moved(use, word)
+            _moved(use, word, target)
     modes = [word.text for name, _, word in found.values if name in ("-m", "--mode")]
     if found.path[0].endswith("install") and any(SETUID.fullmatch(mode) for mode in modes):
         walker.claims.signal("privilege.setuid")
@@ -167,11 +168,13 @@ def copyfile(use: Use, _words: list[Word]) -> Data | None:
     return Data()
 
 
-def _moved(use: Use, word: Word) -> None:
-    """What is moved is no longer where it was."""
+def _moved(use: Use, word: Word, target: Word | None) -> None:
+    """What is moved is no longer where it was; where it stays below the root nothing is lost of a folder."""
     walker = use.walker
+    to = places(target, walker.state.folders, walker.state.home, recursive=False) if target is not None else None
+    lost = not to or not all(inside(place.name, walker.claims.place.root) for place in to)
     for place in places(word, walker.state.folders, walker.state.home, recursive=False) or ():
-        walker.claims.touch(Effect.DELETE, "file", place.name, recursive=True)
+        walker.claims.touch(Effect.DELETE, "file", place.name, recursive=lost or place.recursive)
         if is_root(walker, place.name):
             walker.claims.signal("recursive.root_delete")
         for signal in meanings_of(place.name, "delete", walker.state.home, False):
