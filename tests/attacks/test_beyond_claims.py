@@ -166,7 +166,10 @@ def test_what_is_closed_cannot_be_kept_from_being_put_back(world: World, name: s
 def test_what_was_claimed_to_be_closed_and_made_can_be_taken_back(world: World) -> None:
     """A file without rights, and folders that are made on the way to one."""
     owned(world, says(claim(world, "write a.txt", "write one/two/new")))
-    before, (status, _) = state(world), run(world, shell("bash", "-c", "mkdir -p one/two; echo > one/two/new; chmod 0 a.txt"))
+    before, (status, _) = (
+        state(world),
+        run(world, shell("bash", "-c", "mkdir -p one/two; echo > one/two/new; chmod 0 a.txt")),
+    )
     assert status is Status.DONE and (world.files / "work" / "one" / "two" / "new").exists()
     [plan] = [row.digest for row in world.harness.core.store.plans() if row.status is Status.DONE]
     assert [one.state for one in world.harness.rollback(plan)] == ["undone"]

@@ -121,21 +121,30 @@ def _kept(grant: PathGrant, own: Iterable[str]) -> Iterator[PathGrant]:
 
 def program(name: str) -> str:
     """The real path of a program, or of a folder of them; raises ``StateError`` where it is not installed."""
-    found = name if Path(name).is_dir() and Path(name).is_absolute() else shutil.which(name, path=PROGRAM_FOLDERS)
-    if found is None:
-        raise StateError("step.program", f"the program {name} is not installed here")
-    return str(Path(found).resolve())
+    return str(Path(_found(name)).resolve())
 
 
-def runnable(name: str) -> tuple[str, ...]:
-    """The real paths of a program and, where it is a script, of what reads it."""
-    path = program(name)
+def runnable(name: str) -> Mapping[str, str]:
+    """What is needed to run a program: it and, where it is a script, what reads it, by their names' paths.
+
+    Each path leads to the real one, which differs from it where a link stands there.
+    """
+    found = _found(name)
+    path = str(Path(found).resolve())
     if Path(path).is_dir():
-        return (path,)
+        return {path: path}
     with Path(path).open("rb") as file:
         first = file.readline(256)
     words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []
-    return (path, *(program(Path(word).name) for word in words[:2] if not word.startswith("-")))
+    readers = [_found(Path(word).name) for word in words[:2] if not word.startswith("-")]
+    return {one: str(Path(one).resolve()) for one in (found, *readers)}
+
+
+def _found(name: str) -> str:
+    found = name if Path(name).is_dir() and Path(name).is_absolute() else shutil.which(name, path=PROGRAM_FOLDERS)
+    if found is None:
+        raise StateError("step.program", f"the program {name} is not installed here")
+    return found
 
 
 def claimed_grants(

@@ -214,9 +214,11 @@ class Stepper:
         return attenuate(order.grant, public, order.step, order.iteration, exact)
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
+        needed = {path: real for name in _programs(order) for path, real in runnable(name).items()}
         return JailSpec(
             paths=self._paths(order),
-            programs=tuple(dict.fromkeys(path for name in _programs(order) for path in runnable(name))),
+            programs=tuple(dict.fromkeys(needed.values())),
+            links=tuple((path, real) for path, real in needed.items() if path != real),
             packages=packages_of(order.manifest, self._core.workspace),
             hosts=tuple(HostGrant(host=endpoint.host, port=endpoint.port) for endpoint in endpoints),
         )

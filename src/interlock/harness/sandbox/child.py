@@ -129,6 +129,7 @@ def _start(world: World, bequest: Bequest, descriptors: list[int], reporting: so
     trees = jail.take_outputs(descriptors, outputs=bequest.outputs)
     if world.namespaces:
         jail.attach_grants(spec, bequest.targets, trees)
+        jail.link(spec)
         jail.hide(spec)
     directories = {grant.path: raw.hold(grant.path) for grant in spec.paths if not grant.hidden}
     if [*directories.values()] != [*range(CHANNEL + 1, CHANNEL + 1 + len(directories))]:

@@ -34,6 +34,7 @@ from interlock.harness.sandbox.profiles import (
     PathGrant,
     Profile,
     addresses,
+    overlaps,
 )
 
 PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
@@ -145,6 +146,14 @@ def _fence(grant: PathGrant) -> None:
         if not grant.reaches(path):
             nothing = f"{_NOTHING}/{'folder' if folder else 'file'}"
             raw.cover(nothing if grant.listing else path, path, _FIXED)
+
+
+def link(spec: JailSpec) -> None:
+    """(4) the other names of programs; not in a granted folder, where what stands there stays."""
+    for path, target in spec.links:
+        if not any(overlaps(path, grant.path) for grant in spec.paths) and not os.path.lexists(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).symlink_to(target)
 
 
 def hide(spec: JailSpec) -> None:

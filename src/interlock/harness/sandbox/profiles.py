@@ -105,7 +105,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one start adds to its role's profile; empty adds nothing.
 
-    ``programs`` are absolute paths (files or folders) that may be executed, read-only.  ``packages`` are
+    ``programs`` are absolute paths (files or folders) that may be executed, read-only; ``links`` are other names that
+    lead to them, where nothing else stands.  ``packages`` are
     read-only Python packages, imported by the names of their folders, and nothing beside them.
     ``connect_ports`` are the only TCP ports to which a helper may connect, on kernels whose Landlock knows
     TCP (6.7 and later).
@@ -113,6 +114,7 @@ class JailSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     paths: tuple[PathGrant, ...] = ()
     programs: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     packages: tuple[str, ...] = ()
     hosts: tuple[HostGrant, ...] = ()
     connect_ports: tuple[int, ...] = ()
@@ -213,7 +215,10 @@ def check_spec(profile: Profile, spec: JailSpec, runtime: tuple[str, ...]) -> No
     """Raise ``SandboxError`` where ``spec`` asks for what the role, or any role, may not be given."""
     if (spec.paths or spec.programs or spec.hosts or spec.packages) and not profile.paths:
         raise SandboxError("sandbox.grant_role", f"a {profile.role} takes no grants")
-    for path in (*(grant.path for grant in spec.paths), *spec.programs, *spec.packages):
+    if not {target for _, target in spec.links} <= {*spec.programs}:
+        raise SandboxError("sandbox.grant_path", "a link that leads to no program of this start")
+    links = [path for path, _ in spec.links]
+    for path in (*(grant.path for grant in spec.paths), *spec.programs, *spec.packages, *links):
         if not _CANONICAL.fullmatch(path) or _within(path, _RESERVED):
             raise SandboxError("sandbox.grant_path", "a granted path is not canonical or is reserved")
     for grant in spec.paths:

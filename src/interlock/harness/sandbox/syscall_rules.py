@@ -107,6 +107,7 @@ def _mode_check(index: int) -> Check:
 _FILES_CHECKED: Final[dict[str, Action]] = {
     "open": Check(any_of=((_is(1, 0, mask=_CREATES),), (_is(2, 0, mask=_SET_ID_BITS),))),
     "openat": Check(any_of=((_is(2, 0, mask=_CREATES),), (_is(3, 0, mask=_SET_ID_BITS),))),
+    "creat": _mode_check(1),
     "mkdirat": _mode_check(2),
     "chmod": _mode_check(1),
     "fchmod": _mode_check(1),
