@@ -63,9 +63,9 @@ def _again(grant: PathGrant, grants: Iterable[PathGrant]) -> bool:
     """Whether a wider grant gives the same: a mount of its own could not be removed."""
     return grant.write and any(
         other.write and other.execute == grant.execute and other.path != grant.path and inside(grant.path, other.path)
-        and other.only is None
         for other in grants
-    )  # fmt: skip
+        if other.only is None
+    )
 
 
 def _reached(resource: Touched, manifest: Manifest) -> str:
@@ -165,9 +165,8 @@ def claimed_grants(
             raise StateError("resource.path", "the operating system knows no such path") from None
         if grant is not None:
             grants[grant.path] = _both(grants.get(grant.path), grant)
-    fenced = {path: _unread(grant, wanted) for path, grant in grants.items() if grant.only is not None}
-    grants |= fenced
-    kept = {path: grant for path, grant in grants.items() if not _free(grant, fenced.values())}
+    grants |= {path: _unread(grant, wanted) for path, grant in grants.items() if grant.only is not None}
+    kept = {path: grant for path, grant in grants.items() if not _free(grant, grants.values())}
     return _covered(kept, own, _standing(kept.values(), wanted))
 
 
@@ -195,11 +194,12 @@ def _unread(grant: PathGrant, wanted: Iterable[Touched]) -> PathGrant:
     return msgspec.structs.replace(grant, listing=not read)
 
 
-def _free(grant: PathGrant, fenced: Iterable[PathGrant]) -> bool:
-    """Whether the path may change as an entry of its folder: a mount of its own could be neither moved nor removed."""
+def _free(grant: PathGrant, others: Iterable[PathGrant]) -> bool:
+    """Whether the path may change as what lies in a folder: a mount of its own could be neither moved nor removed."""
     return any(
-        one.path != grant.path and inside(grant.path, one.path) and one.reaches(grant.path) for one in fenced
-    )
+        one.write and one.path != grant.path and inside(grant.path, one.path) and one.reaches(grant.path)
+        for one in others
+    )  # fmt: skip
 
 
 def _standing(grants: Iterable[PathGrant], wanted: Iterable[Touched]) -> Iterator[str]:

@@ -33,6 +33,7 @@ chdir fchdir copy_file_range sendfile getxattr lgetxattr fgetxattr listxattr lli
 _PROGRAMS: Final = """
 execve execveat fork vfork wait4 waitid kill tkill tgkill setpgid setsid arch_prctl
 """
+_OWNERS: Final = "chown fchown lchown fchownat"  # Without a capability, to oneself alone, as unpacking does.
 _CLIENT: Final = "connect sendmsg recvmsg sendmmsg recvmmsg setsockopt"
 _ACCEPT: Final = "accept accept4"
 
@@ -128,7 +129,7 @@ def rules(profile: Profile, *, runs: bool, connects: bool) -> dict[str, Action]:
     elif not profile.opens_watched:
         found["openat"] = _check(_is(2, 0, mask=0o3 | _CREATES | 0o1000))
     if runs:
-        found.update(dict.fromkeys(_PROGRAMS.split(), ALLOW))
+        found.update(dict.fromkeys((*_PROGRAMS.split(), *_OWNERS.split()), ALLOW))
         found["clone"] = _check(_is(0, 0, mask=_NEW_NAMESPACES & ~0x80))
         found["prlimit64"] = _check(_is(0, 0))
     if connects or profile.network == "host":
