@@ -21,7 +21,7 @@ from interlock.artifact.action import Effect
 from interlock.artifact.label import Confidentiality
 from interlock.artifact.resources import Touched, inside
 from interlock.artifact.verdict import Decision, Reason
-from interlock.decide.checks import check_floor, policy_requests
+from interlock.decide.checks import out_of_reach, policy_requests
 from interlock.decide.effects import claimed_part
 from interlock.decide.evidence import Evidence
 from interlock.decide.flow import View
@@ -82,7 +82,9 @@ class Gate:
             if published(change.path) or self._claimed(change) or (change.made and self._of_git(change.path, made)):
                 continue
             found = self._fresh(change.path, Effect.DELETE if change.gone else Effect.WRITE)
-            if found - (self._fresh(change.path, Effect.READ) if change.made else frozenset()):
+            if change.made and found:
+                found -= self._fresh(change.path, Effect.READ)
+            if found:
                 yield change.path
 
     def _claimed(self, change: Change) -> bool:
@@ -97,11 +99,12 @@ class Gate:
 
     def _fresh(self, path: str, access: Effect) -> Said:
         """What gate and policy say of one path, unless it was said of the step."""
-        part = claimed_part(Touched(kind="file", name=path, access=access), self._evidence.site.roots)
-        alone = msgspec.structs.replace(self._view, parts=(part,))
+        resource = Touched(kind="file", name=path, access=access)
         alike = access, self._policy.aspect(path, folder=access is not Effect.READ)
         if alike not in self._known:
+            part = claimed_part(resource, self._evidence.site.roots)
+            alone = msgspec.structs.replace(self._view, parts=(part,))
             answers = self._policy.evaluate_many([*policy_requests(alone, self._evidence)])
             self._known[alike] = said(reason for answer in answers for reason in answer.reasons) - self._heard
-        floor = check_floor(alone, self._evidence) if access is not Effect.READ else ()
-        return self._known[alike] | (said(floor) - self._heard)
+        floor = () if access is Effect.READ else out_of_reach(resource, self._evidence)
+        return self._known[alike].union((code, "", "") for code in floor)

@@ -59,13 +59,18 @@ def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
     if any(contradictions(view.manifest)):
         yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
     for resource in view.touched:
-        if _own(resource, evidence):
-            yield _reason(Decision.DENY, 5, "floor.harness", view)
-        if resource.access is not Effect.READ and _protected(resource, evidence):
-            yield _reason(Decision.DENY, 5, "floor.protected", view)
+        yield from (_reason(Decision.DENY, 5, code, view) for code in out_of_reach(resource, evidence))
     asked = [code for part in view.parts for code in _asks(part)]
     yield from (_reason(Decision.STEP_UP, 5, code, view) for code in dict.fromkeys(asked))
     yield from _way_back(view, evidence)
+
+
+def out_of_reach(resource: Touched, evidence: Evidence) -> Iterator[str]:
+    """(5) The codes of why nobody may touch a resource in this way."""
+    if _own(resource, evidence):
+        yield "floor.harness"
+    if resource.access is not Effect.READ and _protected(resource, evidence):
+        yield "floor.protected"
 
 
 def _asks(part: Part) -> Iterator[str]:

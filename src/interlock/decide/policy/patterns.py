@@ -73,6 +73,11 @@ class Facts:
                 self._destinations.append((fact, re.compile(globs, re.DOTALL)))
         self._below = {fixed: _Tests(tests) for fixed, tests in below.items()}
         self._last = {fixed: _Tests(tests) for fixed, tests in last.items()}
+        self._around: dict[str, set[str]] = {}  # By folder, what is true of all that lies below it and of it.
+        for fixed, tests in (*below.items(), *last.items()):
+            for folder in _folders(fixed):
+                held = self._around.setdefault(folder, set())
+                held.update(fact for fact in tests if fact.startswith("touches "))
 
     def of_path(self, path: str, *, folder: bool) -> set[str]:
         """The facts true of a canonical path; with ``folder`` also of what lies below it."""
@@ -85,10 +90,7 @@ class Facts:
             if fixed in self._last and end <= slashes[-1]:
                 names.update(self._last[fixed].hits(path, slashes[-1]))
         if folder:
-            inside = path.rstrip("/") + "/"
-            fixed_tests = (*self._below.items(), *self._last.items())
-            kept = [tests.facts for fixed, tests in fixed_tests if fixed and f"{fixed}/".startswith(inside)]
-            names.update(fact for facts in kept for fact in facts if fact.startswith("touches "))
+            names.update(self._around.get(path.rstrip("/"), ()))
         return names
 
     def of_signals(self, signals: Iterable[str]) -> set[str]:
@@ -100,6 +102,11 @@ class Facts:
         texts = [text.lower() for text in destinations]
         hits = {fact: [bool(globs.match(text)) for text in texts] for fact, globs in self._destinations}
         return {fact for fact, hit in hits.items() if any(hit) and (all(hit) or fact.startswith("touches "))}
+
+
+def _folders(fixed: str) -> list[str]:
+    """A fixed folder and those around it; where nothing is fixed, none."""
+    return [fixed[: slash.start()] for slash in _SLASH.finditer(fixed)] + [fixed] if fixed else []
 
 
 def absolute(glob: str, *, home: str, root: str) -> tuple[str, str]:
