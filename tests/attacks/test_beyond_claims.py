@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.attacks.test_hostile_analyst import file, owned, says, shell
-from tests.support.world import World, proposal
+from tests.support.world import World, proposal, step
 
 from interlock.artifact.action import Effect
 from interlock.artifact.analysis import Analysis
@@ -230,6 +230,18 @@ def test_what_would_be_denied_by_itself_is_not_there(world: World, name: str) ->
     before, (_, done) = state(world), run(world, shell("bash", "-c", script))
     assert b"secret" not in (done.output or b"") and b'"stdout":""' in (done.output or b'"stdout":""')
     assert {path: text for path, text in state(world).items() if path in before} == before
+
+
+def test_a_narrow_action_does_not_find_it_either(world: World) -> None:
+    subprocess.run(["git", "init", "-q", world.files / "work"], check=True)
+    subprocess.run(["git", "-C", world.files / "work", "add", "-A"], check=True)
+    (world.files / "work" / "tls.pem").write_text("secret")
+    task, copying = world.task(), {"source": "work", "destination": "copy"}
+    seen = world.harness.observe(task.id, "git.diff@1", {"directory": "work"})
+    assert "secret" not in str(seen.value) and "tls.pem" in str(seen.value)
+    run(world, step("s1", "files.copy@1", arguments=copying))
+    assert (world.files / "copy" / "a.txt").read_text() == "a.txt"
+    assert (world.files / "copy" / "tls.pem").read_text() == ""
 
 
 def test_git_cannot_take_what_is_withheld_for_an_empty_file(world: World) -> None:

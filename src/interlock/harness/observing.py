@@ -20,7 +20,8 @@ from interlock.artifact.frames import MAX_FRAME
 from interlock.artifact.label import STRICTEST, Confidentiality, Label, join
 from interlock.artifact.plan import Plan, Step
 from interlock.artifact.verdict import Decision
-from interlock.decide.flow import static_view
+from interlock.decide.below import Gate, said
+from interlock.decide.flow import View, static_view
 from interlock.decide.references import Environment, Labelled, evaluate
 from interlock.decide.relabel import bound_of, relabels
 from interlock.decide.secrets import secret_shaped
@@ -31,6 +32,7 @@ from interlock.harness.proposals import Judged, Proposals, intent
 from interlock.harness.rows import PlanRow
 from interlock.harness.shadow import observing
 from interlock.harness.stepping import Order, Stepper
+from interlock.harness.withholding import withheld
 
 _SECRET = Label(confidentiality=Confidentiality.RESTRICTED, sources=("secret-shaped",))
 _SHOWN = 32_768
@@ -113,15 +115,17 @@ class Observer:
         view = static_view(plan.steps[0], manifest, {}, {}, judged.evidence)
         if not previewing:
             core.store.receive(task_id, view.output)  # Before anything of it, or its failure, can be known.
-        seen = self._run(task_id, plan, judged, view.output)
+        seen = self._run(task_id, plan, judged, view)
         if not previewing:
             core.store.receive(task_id, seen.label)
             self._proposals.strangers.hear(task_id, seen.value, seen.label)
         return seen
 
-    def _run(self, task_id: str, plan: Plan, judged: Judged, label: Label) -> Labelled:
+    def _run(self, task_id: str, plan: Plan, judged: Judged, view: View) -> Labelled:
         core, step = self._core, plan.steps[0]
-        manifest = core.catalogue[step.action]
+        manifest, touched = core.catalogue[step.action], known_resources(core, step)
+        below = Gate(view, judged.evidence, core.policy_in_force, said(judged.verdict.reasons))
+        hidden = withheld(touched, below, core.site.roots)
         sealed = seal(core, plan, task_id)
         core.record_all(
             [
@@ -138,13 +142,13 @@ class Observer:
         result = self._stepper.run(
             Order(
                 task=task_id, plan=sealed.digest, envelope=sealed.envelope, grant=sealed.grant, step=step.id,
-                manifest=manifest, touched=known_resources(core, step), arguments=step.arguments, secrets=secrets,
-                mode=RunStep.READ,
+                manifest=manifest, touched=touched, arguments=step.arguments, secrets=secrets, mode=RunStep.READ,
+                withheld=hidden,
             )
         )  # fmt: skip
         if not result.ok:
             raise StateError(result.code, "the observation failed")
-        return labelled_output(result.output, label)
+        return labelled_output(result.output, view.output)
 
 
 def seen_value(step: Step, manifest: Manifest, arguments: Mapping[str, Labelled]) -> Preview | None:

@@ -74,10 +74,9 @@ class Facts:
         self._below = {fixed: _Tests(tests) for fixed, tests in below.items()}
         self._last = {fixed: _Tests(tests) for fixed, tests in last.items()}
         self._around: dict[str, set[str]] = {}  # By folder, what is true of all that lies below it and of it.
-        for fixed, tests in (*below.items(), *last.items()):
+        for fixed, names in (*below.items(), *last.items()):
             for folder in _folders(fixed):
-                held = self._around.setdefault(folder, set())
-                held.update(fact for fact in tests if fact.startswith("touches "))
+                self._around.setdefault(folder, set()).update(one for one in names if one.startswith("touches "))
 
     def of_path(self, path: str, *, folder: bool) -> set[str]:
         """The facts true of a canonical path; with ``folder`` also of what lies below it."""
