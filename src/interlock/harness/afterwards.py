@@ -1,9 +1,9 @@
 """Afterwards: what a confined step has changed beyond what was decided on is put back (decision 0074).
 
 A claim names files, and folders with all below them.  Beside a file that is made, removed or replaced nothing else may
-change (``Fence``); the kernel holds what stood there, and what is new is found by its name.  In a folder that is claimed
-as a whole the gate is asked about each path that changed.  Names alone are looked at here; what they hold is compared,
-and put back, by steps of their own.
+change (``Fence``); the kernel holds what stood there, and what is new is found by its name.  In a folder that is
+claimed as a whole the gate is asked about each path that changed.  Names alone are looked at here; what they hold is
+compared, and put back, by steps of their own.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _fence(grant: PathGrant) -> Fence:
         mode = stat.S_IMODE(Path(grant.path).stat().st_mode)
         with os.scandir(grant.path) as entries:
             found = [entry for entry in entries if not grant.reaches(entry.path)]
-        links = {entry.name: os.readlink(entry.path) for entry in found if entry.is_symlink()}
+        links = {entry.name: str(Path(entry.path).readlink()) for entry in found if entry.is_symlink()}
     except PermissionError:
         return Fence(grant, mode, frozenset(), {})
     except OSError:
@@ -91,7 +91,7 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     new = {entry.path: entry.kind for entry in after.entries}
     for path in differences(before, after):
         was, now = old.get(path, "absent"), new.get(path, "absent")
-        if {was, now} & {"file", "link"} or now == "dir" and path.endswith("/.git"):
+        if {was, now} & {"file", "link"} or (now == "dir" and path.endswith("/.git")):
             yield Change(path, made=was == "absent", gone=now == "absent")
 
 
