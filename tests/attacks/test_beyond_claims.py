@@ -244,6 +244,14 @@ def test_a_narrow_action_does_not_find_it_either(world: World) -> None:
     assert (world.files / "copy" / "tls.pem").read_text() == ""
 
 
+def test_a_file_with_another_name_stays_below_a_folder_that_is_written(world: World) -> None:
+    os.link(world.files / "work" / "b.txt", world.files / "elsewhere")
+    owned(world, says(claim(world, "read* .", "write* .")))
+    _, done = run(world, shell("bash", "-c", "cat b.txt; echo x > a.txt; echo x > b.txt"))
+    assert done.code == "shell.exit" and b'"stdout":"b.txt"' in (done.output or b"")
+    assert (world.files / "elsewhere").read_text() == "b.txt"
+
+
 def test_git_cannot_take_what_is_withheld_for_an_empty_file(world: World) -> None:
     owned(world, says(claim(world, "read* .", "write* .", programs=("git", "bash", "cat"))))
     subprocess.run(["git", "init", "-q", world.files / "work"], check=True)

@@ -124,7 +124,7 @@ class Observer:
     def _run(self, task_id: str, plan: Plan, judged: Judged, view: View) -> Labelled:
         core, step = self._core, plan.steps[0]
         manifest, touched = core.catalogue[step.action], known_resources(core, step)
-        below = Gate(view, judged.evidence, core.policy_in_force, said(judged.verdict.reasons))
+        below = Gate(view, judged.evidence, core.policy, said(judged.verdict.reasons))
         hidden = withheld(touched, below, core.site.roots)
         sealed = seal(core, plan, task_id)
         core.record_all(

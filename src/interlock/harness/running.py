@@ -244,7 +244,7 @@ class Run:
         """The gate's word on single paths of the step, beside what was said of the step itself."""
         reasons = [one for one in self._row.verdict.reasons if one.step == resolved.step.id]
         heard = said([*reasons, *resolved.verdict.reasons])
-        return Gate(resolved.view, self._evidence, self._core.policy_in_force, heard)
+        return Gate(resolved.view, self._evidence, self._core.policy, heard)
 
     def _without(self, resolved: Resolved, result: Result) -> str:
         """What is known of a step that is not done: once started, only a person can tell, whatever it said itself."""

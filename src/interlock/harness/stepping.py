@@ -15,7 +15,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from interlock.artifact import channel, codec, frames
-from interlock.artifact.action import Endpoint, Manifest, Role
+from interlock.artifact.action import Effect, Endpoint, Manifest, Role
 from interlock.artifact.channel_pb2 import Accepted, Blob, ProxyEvent, Ran, RunStep, StepCall, StepReturn
 from interlock.artifact.codec import Json
 from interlock.artifact.errors import ChannelError, CodecError, InterlockError, SandboxError, StateError
@@ -39,6 +39,8 @@ MAX_BLOB = 256 * 1024 * 1024
 MAX_SNAPSHOT = 1024 * 1024 * 1024
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,40}){1,2}\Z")
 _MISUSE = re.compile(r"grant\.[a-z_]+\Z|plan\.digest\Z|step\.(?:manifest|literal|unknown|iteration)\Z")
+_HTTP = 80
+_READING, _SENDING = ("GET", "HEAD", "OPTIONS"), ("POST", "PUT", "PATCH", "DELETE")
 _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 
@@ -286,12 +288,22 @@ def packages_of(manifest: Manifest, workspace: Workspace) -> tuple[str, ...]:
 
 
 def _claimed_endpoints(order: Order) -> tuple[Endpoint, ...]:
-    """The end points of a claim; the program speaks for itself there, in whatever way."""
+    """The end points of a claim; the program speaks for itself there, in whatever way but at the port of plain HTTP."""
     if order.seen is None:
         return ()
     named = [one for one in order.touched if one.kind == "endpoint" and not one.open]
-    pairs = [(one.name.rpartition(":")[0], int(one.name.rpartition(":")[2])) for one in named]
-    return tuple(Endpoint(host=host, port=port, mode="opaque") for host, port in dict.fromkeys(pairs) if port)
+    found: dict[tuple[str, int], bool] = {}
+    for one in named:
+        host, _, port = one.name.rpartition(":")
+        found[host, int(port)] = found.get((host, int(port)), False) or one.access is not Effect.READ
+    sends = "git" in order.seen.programs  # It asks for what it fetches in the body of a request.
+    return tuple(_spoken_to(host, port, sends=sends or more) for (host, port), more in found.items() if port)
+
+
+def _spoken_to(host: str, port: int, *, sends: bool) -> Endpoint:
+    if port != _HTTP:
+        return Endpoint(host=host, port=port, mode="opaque")
+    return Endpoint(host=host, port=port, mode="plain", methods=(*_READING, *(_SENDING if sends else ())), paths=("/**",))
 
 
 def _programs(order: Order) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ published is not walked through.  What a step is claimed to remove is left to it
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from interlock.artifact.action import Effect
@@ -18,7 +18,7 @@ from interlock.decide.effects import within
 from interlock.harness.sandbox.profiles import PathGrant
 
 MAX_NAMES: Final = 32_768
-MAX_HIDDEN: Final = 256
+MAX_HELD: Final = 256
 _MAX_LEVELS: Final = 64
 
 
@@ -27,16 +27,20 @@ def withheld(
 ) -> tuple[PathGrant, ...]:
     """What is hidden from a step that touches these; ``closed`` so that it cannot be taken for an empty file.
 
-    Raises ``StateError`` (``step.too_many``) where that is more than can be looked at, or hidden.
+    In a folder that is written, a file that has another name elsewhere stays as it is.  Raises ``StateError``
+    (``step.too_many``) where that is more than can be looked at, or held.
     """
     files = [one for one in touched if one.recursive and within(one, roots)]
     removed = [one.name for one in files if one.access is Effect.DELETE]
+    written = [one.name for one in files if one.access is Effect.WRITE]
     folders = sorted({one.name for one in files if one.access is not Effect.DELETE})
     outer = [one for one in folders if not any(inside(one, other) for other in folders if other != one)]
-    found = [path for folder in outer for path in _below(folder, gate) if not any(inside(path, one) for one in removed)]
-    if len(found) > MAX_HIDDEN:
+    found = {path: PathGrant(path=path) for folder in written for path in _linked(folder)}
+    found |= {path: PathGrant(path=path, hidden=True, closed=closed) for one in outer for path in _below(one, gate)}
+    held = [grant for path, grant in found.items() if not any(inside(path, one) for one in removed)]
+    if len(held) > MAX_HELD:
         raise _too_many()
-    return tuple(PathGrant(path=path, hidden=True, closed=closed) for path in found)
+    return tuple(held)
 
 
 def spellable(name: str) -> bool:
@@ -49,23 +53,40 @@ def spellable(name: str) -> bool:
 
 
 def _below(folder: str, gate: Gate) -> Iterator[str]:
+    """What may not be read; where that is all of a folder, the folder."""
+    whole: set[str] = set()
+    for at, entries in _walk(folder, whole):
+        if entries is None:
+            yield at
+            continue
+        yield from gate.withheld(entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+        inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        whole.update(path.removesuffix(_ANYTHING) for path in gate.withheld(path + _ANYTHING for path in inner))
+        yield from sorted(whole.intersection(inner))
+
+
+def _linked(folder: str) -> Iterator[str]:
+    """The files with more than one name."""
+    for _, entries in _walk(folder, ()):
+        for entry in entries or ():
+            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink > 1:
+                yield entry.path
+
+
+def _walk(folder: str, passed: Container[str]) -> Iterator[tuple[str, list[os.DirEntry[str]] | None]]:
+    """Folder by folder what stands in each, except in those that are ``passed`` over by then."""
     count, waiting = 0, [(folder, 0)]
     while waiting:
         at, level = waiting.pop()
         entries = _entries(at)
-        if entries is None:
-            yield at
-            continue
-        count += len(entries)
+        count += len(entries or ())
         if count > MAX_NAMES or level > _MAX_LEVELS:
             raise _too_many()
-        if not all(spellable(entry.name) for entry in entries):
+        if not all(spellable(entry.name) for entry in entries or ()):
             raise StateError("step.name", "a name below a folder is not UTF-8, so that no rule can speak of it")
-        inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-        yield from gate.withheld(entry.path for entry in entries if entry.is_file(follow_symlinks=False))
-        whole = {path.removesuffix(_ANYTHING) for path in gate.withheld(path + _ANYTHING for path in inner)}
-        yield from sorted(whole)
-        waiting += [(path, level + 1) for path in inner if path not in whole and not _others(path)]
+        yield at, entries
+        inner = [entry.path for entry in entries or () if entry.is_dir(follow_symlinks=False)]
+        waiting += [(path, level + 1) for path in inner if path not in passed and not _others(path)]
 
 
 _ANYTHING: Final = "/-"  # A name that no rule means: where it is withheld, all is.
