@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from tests.support.world import World, proposal, step
 
+from interlock.artifact.action import Effect
 from interlock.artifact.label import Integrity
+from interlock.artifact.resources import Touched
 from interlock.decide.life import Status
+from interlock.harness.stepping import claimed_endpoints
 
 pytestmark = pytest.mark.sandbox
 
@@ -138,3 +141,23 @@ def test_the_proxy_adds_a_credential_that_the_step_never_has(
         assert [one.code for one in world.harness.core.store.incidents(still_open=True)]
         assert world.harness.core.vault.names()["house-key"]
     shutil.rmtree(folder)
+
+
+CLAIMED: dict[str, tuple[tuple[str, Effect], tuple[str, ...], str, tuple[str, ...]]] = {
+    "a page": (("a.example:80", Effect.READ), ("curl",), "plain", ("GET", "HEAD", "OPTIONS")),
+    "data to a page": (("a.example:80", Effect.SEND), ("curl",), "plain", ("POST",)),
+    "a repository": (("a.example:80", Effect.READ), ("git",), "plain", ("POST",)),
+    "a page of which nothing can be seen": (("a.example:443", Effect.READ), ("curl",), "opaque", ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+def test_how_a_claimed_end_point_is_served(name: str) -> None:
+    (found, access), programs, mode, methods = CLAIMED[name]
+    [served] = claimed_endpoints([Touched(kind="endpoint", name=found, access=access)], programs)
+    assert (served.mode, set(methods) <= set(served.methods)) == (mode, True)
+    assert "POST" in methods or "POST" not in served.methods
+
+
+def test_an_end_point_without_a_port_is_not_served() -> None:
+    assert claimed_endpoints([Touched(kind="endpoint", name="a.example:0", access=Effect.READ)], ()) == ()

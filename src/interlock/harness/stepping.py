@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -122,7 +122,9 @@ class Stepper:
         own = self.own.get(order.manifest.driver.name)
         if own is not None:
             return own(order)
-        endpoints = endpoints_of(order.manifest, order.arguments) + _claimed_endpoints(order)
+        endpoints = endpoints_of(order.manifest, order.arguments)
+        if order.seen is not None:
+            endpoints += claimed_endpoints(order.touched, order.seen.programs)
         try:
             child = self._supervisor.start("step", self._spec(order, endpoints))
         except (SandboxError, StateError) as error:
@@ -287,23 +289,23 @@ def packages_of(manifest: Manifest, workspace: Workspace) -> tuple[str, ...]:
     return (str(catalogue.package_folders(workspace)[name] / name),) if name else ()
 
 
-def _claimed_endpoints(order: Order) -> tuple[Endpoint, ...]:
+def claimed_endpoints(touched: Iterable[Touched], programs: Container[str]) -> tuple[Endpoint, ...]:
     """The end points of a claim; the program speaks for itself there, in whatever way but at the port of plain HTTP."""
-    if order.seen is None:
-        return ()
-    named = [one for one in order.touched if one.kind == "endpoint" and not one.open]
     found: dict[tuple[str, int], bool] = {}
-    for one in named:
-        host, _, port = one.name.rpartition(":")
-        found[host, int(port)] = found.get((host, int(port)), False) or one.access is not Effect.READ
-    sends = "git" in order.seen.programs  # It asks for what it fetches in the body of a request.
-    return tuple(_spoken_to(host, port, sends=sends or more) for (host, port), more in found.items() if port)
+    for one in touched:
+        if one.kind == "endpoint" and not one.open:
+            host, _, port = one.name.rpartition(":")
+            found[host, int(port)] = found.get((host, int(port)), False) or one.access is not Effect.READ
+    fetches = "git" in programs  # It asks for what it fetches in the body of a request.
+    return tuple(_spoken_to(host, port, sends=fetches or sends) for (host, port), sends in found.items() if port)
 
 
 def _spoken_to(host: str, port: int, *, sends: bool) -> Endpoint:
     if port != _HTTP:
         return Endpoint(host=host, port=port, mode="opaque")
-    return Endpoint(host=host, port=port, mode="plain", methods=(*_READING, *(_SENDING if sends else ())), paths=("/**",))
+    return Endpoint(
+        host=host, port=port, mode="plain", methods=(*_READING, *(_SENDING if sends else ())), paths=("/**",)
+    )
 
 
 def _programs(order: Order) -> tuple[str, ...]:
