@@ -57,6 +57,12 @@ def test_a_step_reads_and_writes_what_was_granted(supervisor: Supervisor, folder
     assert (made.stat().st_uid, made.stat().st_gid) == (os.getuid(), os.getgid())
 
 
+@pytest.mark.skipif(not Path("/etc/ssl/certs").is_dir(), reason="this machine keeps its certificates elsewhere")
+def test_a_step_knows_the_authorities_that_its_machine_trusts(supervisor: Supervisor) -> None:
+    done = confined(supervisor, 'import os; print(sorted(os.listdir("/etc/ssl/certs")))', spec=JailSpec())
+    assert (done.code, done.out) == (0, f"{sorted(os.listdir('/etc/ssl/certs'))}\n"), done.err
+
+
 def test_a_granted_file_may_be_written_alone(supervisor: Supervisor, folder: Path) -> None:
     done = confined(
         supervisor, f"open({str(folder / 'single')!r}, 'a').write('+')", spec=grants(folder, write="single")

@@ -13,11 +13,8 @@ from interlock.harness.sandbox.profiles import PROFILES, Role
 
 _LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 _SHARED_PREFIXES: Final = ("/usr", "/usr/local")
-_NETWORK: Final = (
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/gai.conf",
+_NETWORK: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf")
+_TRUST: Final = (  # Certificates of public authorities, which a program in a step needs as well to speak TLS.
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
     "/usr/share/ca-certificates",
@@ -44,7 +41,8 @@ def runtime_paths(role: Role) -> tuple[str, ...]:
     packages = [os.path.realpath(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")]
     libraries = [name for name in _LIBRARIES if not Path(name).is_symlink()]
     profile = PROFILES[role]
-    extra = [*(_NETWORK if profile.network == "host" else ()), *(_DEVICES if profile.paths else ())]
+    trust = _TRUST if profile.network != "none" else ()
+    extra = [*trust, *(_NETWORK if profile.network == "host" else ()), *(_DEVICES if profile.paths else ())]
     wanted = sorted({*python, *packages, str(_PACKAGE), *libraries, *extra})
     present = [path for path in wanted if Path(path).exists()]
     return tuple(path for path in present if not any(path.startswith(f"{other}/") for other in present))
