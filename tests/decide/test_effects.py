@@ -138,6 +138,27 @@ def test_a_signal_allows_nothing() -> None:
         policy('rules:\n  - {allow: "*", signal: "all.is_well", id: seen}\n')
 
 
+REGISTRY = on("registry", "python", R)
+
+
+def test_a_registry_is_reached_by_the_end_points_that_the_operator_names() -> None:
+    site = msgspec.structs.replace(
+        SITE, registries={"python": ("a.example:443", "b.example:443"), "npm": ("c.example:1",)}
+    )
+    assert judge(RUN, known=claiming(REGISTRY, site=site)).decision is Decision.ALLOW
+    claim = Analysis(touched=(REGISTRY, on("registry", "python", W)))
+    run = evidence().catalogue["run@1"]
+    found = [part.resource.key for part in effects.parts(run, (), claim, (ROOT,), site.registries)]
+    assert found == ["registry:python", "registry:python", "endpoint:a.example:443", "endpoint:b.example:443"]
+    reading = Analysis(touched=(REGISTRY, file("src", R, recursive=True)))
+    leaving = {
+        part.resource.kind
+        for part in effects.parts(run, (), reading, (ROOT,), site.registries)
+        if part.effect is Effect.SEND
+    }
+    assert leaving == {"endpoint"}  # What is read may leave by it.
+
+
 def test_what_is_read_may_not_go_to_a_claimed_end_point() -> None:
     secret = msgspec.structs.replace(SITE, labels=(PathLabel(path="secret/**", label=SECRET),))
     out = on("endpoint", "a.example:443", R)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
 import pytest
 from tests.support.world import World, proposal, step
 
+from interlock.artifact.errors import ConfigurationError
 from interlock.artifact.verdict import Decision
 from interlock.decide.life import Status
 
@@ -78,3 +79,33 @@ def test_it_passes_does_it_and_can_be_taken_back(world: World, line: str) -> Non
     subprocess.run(["bash", "-c", f"test {COMMANDS[line]}"], cwd=work, check=True)
     assert {one.state for one in world.harness.rollback(decided.digest)} <= {"undone", "nothing to undo"}
     assert image(work) == before
+
+
+def test_it_works_beside_the_harness_own_files_too(world: World) -> None:
+    (world.files / "top.txt").write_text("x")
+    own = {name: (world.files / name).read_text() for name in ("interlock.toml", "policy/rules.yaml")}
+    task, line = world.task(), "sed -i s/x/y/ top.txt && echo z > new.txt && mv new.txt work/a.txt && ls"
+    asked = step("s1", "shell.run@1", arguments={"argv": ["bash", "-c", line], "directory": "."})
+    decided = world.harness.propose(task.id, proposal(task, asked))
+    assert world.harness.execute(decided.digest or "") is Status.DONE
+    assert ((world.files / "top.txt").read_text(), (world.files / "work" / "a.txt").read_text()) == ("y", "z\n")
+    assert {name: (world.files / name).read_text() for name in own} == own
+
+
+def test_packages_come_from_where_the_operator_says_and_a_person_is_asked(make_world: Callable[..., World]) -> None:
+    """Code of strangers runs while it is installed, reads the folder, and may say so to whom it is fetched from."""
+    decisions: list[tuple[Decision, set[str]]] = []
+    for extra in ("", '[egress]\nregistries = { python = ["packages.example:443"] }\n'):
+        world = make_world(rules=RULES, extra=extra)
+        (world.files / "work").mkdir()
+        task = world.task()
+        asked = step("s1", "shell.run@1", arguments={"argv": ["pip", "install", "-r", "req.txt"], "directory": "work"})
+        verdict = world.harness.propose(task.id, proposal(task, asked)).verdict
+        decisions.append((verdict.decision, {one.rule for one in verdict.reasons if one.decision is Decision.STEP_UP}))
+    assert decisions[0] == (Decision.ALLOW, set())
+    assert decisions[1][0] is Decision.STEP_UP and "baseline.consequential" in decisions[1][1]
+
+
+def test_a_registry_is_named_as_host_and_port(make_world: Callable[..., World]) -> None:
+    with pytest.raises(ConfigurationError):
+        make_world(extra='[egress]\nregistries = { python = ["https://packages.example"] }\n')

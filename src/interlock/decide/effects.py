@@ -15,7 +15,7 @@ be; what the harness cannot put back from a snapshot counts as irreversible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -51,13 +51,21 @@ def seen(manifest: Manifest, claim: Analysis | None) -> bool:
 
 
 def parts(
-    manifest: Manifest, declared: Iterable[Touched], claim: Analysis | None, roots: tuple[str, ...]
-) -> tuple[Part, ...]:
-    """What the step does; at least one part, since an action that touches nothing is decided on as well."""
+    manifest: Manifest, declared: Iterable[Touched], claim: Analysis | None, roots: tuple[str, ...],
+    registries: Mapping[str, tuple[str, ...]] = {},  # noqa: B006 - never changed
+) -> tuple[Part, ...]:  # fmt: skip
+    """What the step does; at least one part, since an action that touches nothing is decided on as well.
+
+    A registry that packages are fetched from is reached by the end points that the operator names for it.
+    """
     whole = seen(manifest, claim)
     own = () if whole else tuple(_declared(manifest, resource) for resource in declared)
     known = {(part.resource.kind, part.resource.name, part.resource.access) for part in own}
     touched = claim.touched if claim is not None else ()
+    if whole:
+        fetched = [one.name for one in touched if one.kind == "registry" and one.access is Effect.READ]
+        served = [place for name in fetched for place in registries.get(name, ())]
+        touched += tuple(Touched(kind="endpoint", name=place, access=Effect.READ) for place in dict.fromkeys(served))
     leaks = whole and _reads(touched, roots)
     claimed = [
         claimed_part(resource, roots, leaks=leaks)
@@ -120,7 +128,7 @@ def claimed_part(resource: Touched, roots: tuple[str, ...], *, leaks: bool = Fal
     """A claimed effect; that something is run is none of its own, for what it does is claimed as well.
 
     An end point is served as an opaque stream, so that whatever the step reads (``leaks``) may leave by it.  A registry
-    of packages is not served at all.
+    of packages is not served but by the end points that stand for it.
     """
     access, kind = resource.access, resource.kind
     if kind == "endpoint" and resource.name.endswith(":0"):  # A protocol without ports.

@@ -53,7 +53,10 @@ class Limits(Value, frozen=True, kw_only=True):
 
 
 class Site(Value, frozen=True, kw_only=True):
-    """The workspace: where files may lie, what is protected, how far a principal's authority reaches."""
+    """The workspace: where files may lie, what is protected, how far a principal's authority reaches.
+
+    ``registries`` are the end points, as ``host:port``, that stand for a registry of packages by its kind.
+    """
 
     id: str
     root: str
@@ -63,6 +66,7 @@ class Site(Value, frozen=True, kw_only=True):
     protected: tuple[str, ...] = ()
     scope: Mapping[str, tuple[str, ...]] = {}
     labels: tuple[PathLabel, ...] = ()
+    registries: Mapping[str, tuple[str, ...]] = {}
     environment: str = ""
     limits: Limits = Limits()
     judge: Judging | UnsetType = UNSET

@@ -153,7 +153,7 @@ def _view(
 ) -> View:
     site, claim = evidence.site, evidence.claims.get(step.id)
     declared = touched(manifest, values, step.arguments, root=site.root, home=site.home)
-    found = parts(manifest, declared, claim, site.roots)
+    found = parts(manifest, declared, claim, site.roots, site.registries)
     held = join_all(resource_label(part.resource, evidence) for part in found if reads(part, found))
     labels = _found_in(labels, claim, manifest)
     return View(

@@ -13,7 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 import platformdirs
@@ -31,6 +31,9 @@ from interlock.decide.judgement import DRIFT
 from interlock.harness.inquiring import IDENTITY
 
 FILE_NAME = "interlock.toml"
+
+
+Place: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?:[1-9][0-9]{0,4}\Z")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,9 +115,13 @@ class Extract(Model, frozen=True, kw_only=True):
 
 
 class Egress(Section, frozen=True, kw_only=True):
-    """Private ``host:port`` addresses that granted steps may reach all the same; a file of private CAs (PEM)."""
+    """Private ``host:port`` addresses that granted steps may reach all the same; a file of private CAs (PEM).
+
+    ``registries`` are where package managers find packages, by the kind that the analyst claims (``python``, ``npm``).
+    """
 
     exceptions: tuple[str, ...] = ()
+    registries: Mapping[Identifier, Annotated[tuple[Place, ...], msgspec.Meta(max_length=16)]] = {}
     ca_bundle: str = ""
 
 
@@ -186,6 +193,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
             protected=config.protected,
             scope=config.scope,
             labels=tuple(PathLabel(path=rule.path, label=_label(rule)) for rule in config.labels),
+            registries=config.egress.registries,
             environment=config.environment,
             limits=limits,
             judge=_judging(config.judge, limits),
