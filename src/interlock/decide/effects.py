@@ -52,7 +52,7 @@ def seen(manifest: Manifest, claim: Analysis | None) -> bool:
 
 def parts(
     manifest: Manifest, declared: Iterable[Touched], claim: Analysis | None, roots: tuple[str, ...],
-    registries: Mapping[str, tuple[str, ...]] = {},  # noqa: B006 - never changed
+    registries: Mapping[str, tuple[str, ...]] = {},
 ) -> tuple[Part, ...]:  # fmt: skip
     """What the step does; at least one part, since an action that touches nothing is decided on as well.
 
