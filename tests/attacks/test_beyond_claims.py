@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.attacks.test_hostile_analyst import file, owned, says, shell
-from tests.support.world import World, proposal, step
+from tests.support.world import World, proposal, step, write
 
 from interlock.artifact.action import Effect
 from interlock.artifact.analysis import Analysis
@@ -145,6 +145,18 @@ def test_nobody_was_asked_about_it_below_a_folder(world: World, name: str) -> No
     assert state(world) == before
     core = world.harness.core
     verify_bundle(lines(core.ledger, range(core.ledger.size)), [core.ledger.key], keyring=core.keys.keyring)
+
+
+def test_what_was_put_back_does_not_stand_in_the_way_of_a_rollback(world: World) -> None:
+    owned(world, says(claim(world, "read* .", "write* .")))
+    task = world.task()
+    first = write("s0", "work/first.txt", "x")
+    second = shell("bash", "-c", "echo told; echo x > .envrc")
+    decided = world.harness.propose(task.id, proposal(task, first, second))
+    assert world.harness.execute(decided.digest or "") is Status.HALTED
+    told = [(one.step, one.state) for one in world.harness.rollback(decided.digest or "")]
+    assert told == [("s1", "nothing to undo"), ("s0", "undone")]
+    assert not (world.files / "work" / "first.txt").exists()
 
 
 CLOSING = {

@@ -131,4 +131,4 @@ def looked_at(row: PlanRow, snapshots: Snapshots, roots: tuple[str, ...], look: 
         if refusal := snapshots.put_back(row, *place, before, reached):
             return dataclasses.replace(result, ok=False, code=refusal)
     gone = undoable(look.touched, roots)  # Then nothing of the step is left.
-    return dataclasses.replace(result, ok=False, started=not gone, code=code, unasked=unasked)
+    return dataclasses.replace(result, ok=False, started=not gone, code=code, output=b"null", unasked=unasked)
