@@ -1,7 +1,7 @@
 """Names of files that hold credentials: restricted wherever they lie, and passed over by recursive reads.
 
->>> names_credential("config/.env"), names_credential("config/env.txt")
-(True, False)
+>>> names_credential("config/.env"), names_credential("config/env.txt"), names_credential("config/.env.example")
+(True, False, False)
 """
 
 from __future__ import annotations
