@@ -94,7 +94,7 @@ NAMES: dict[bool, list[str]] = {
         "b/.pypirc", ".netrc", ".pgpass", ".git-credentials", "credentials.json", ".ssh/known_hosts", "/h/.aws/x/y",
         ".gnupg/a", "/h/.kube/config", ".azure/a", "/h/.config/gcloud/a",
     ],
-    False: ["", "env", "a.env", ".ENV", "x.pem/readme", ".ssh", "a.ssh/b", ".sshx/b", ".config/a", "config/gcloud/a"],
+    False: ["", "env", "a.env", ".ENV", "x.pem/readme", ".ssh", "a.ssh/b", ".sshx/b", ".config/a", "config/gcloud/a", "a/.env.example"],
 }  # fmt: skip
 
 
