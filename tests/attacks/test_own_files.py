@@ -137,7 +137,6 @@ TOUCHING = {
     "move their folder": ("files.move@1", {"source": ".", "destination": "copy"}),
     "run a program that removes their folder": ("shell.run@1", {"directory": ".", "argv": ["rm", "-rf", "."]}),
     "run a program that reads one": ("shell.run@1", {"directory": ".", "argv": ["cat", "policy/rules.yaml"]}),
-    "run a program that nobody knows": ("shell.run@1", {"directory": ".", "argv": ["./tool"]}),
     "read one": ("files.read@1", {"path": "policy/rules.yaml"}),
     "list one": ("files.list@1", {"path": "policy"}),
     "search one": ("files.search@1", {"path": "policy", "pattern": "x"}),
@@ -158,6 +157,43 @@ def test_neither_they_nor_what_holds_them_may_be_touched(evil: World, tmp_path: 
     verdict = evil.harness.propose(task.id, proposal(task, step("s1", action, arguments=filled))).verdict
     assert verdict.decision is Decision.DENY
     assert "floor.harness" in codes(verdict)
+
+
+MAKEFILE = """all:
+\techo built > out.txt
+\t-echo x >> interlock.toml
+\t-echo x > policy/more.yaml
+\t-rm -rf policy interlock.toml
+\t-mv policy other
+\t-mv out.txt interlock.toml
+\t-ln -sf out.txt interlock.toml
+\t-chmod 777 policy
+\t-echo x > tools/ca.pem
+\t-mv tools other
+\t-cat interlock.toml policy/rules.yaml > read.txt
+\ttest -f out.txt
+"""
+
+
+@sandboxed
+def test_a_program_that_writes_all_of_their_folder_finds_none_of_them(evil: World) -> None:
+    (evil.files / "Makefile").write_text(MAKEFILE)
+    before = {path: (path.lstat().st_mode, path.read_bytes()) for path in evil.files.rglob("*") if path.is_file()}
+    modes = {path: path.lstat().st_mode for path in evil.files.rglob("*")}
+    task = evil.task()
+    asked = proposal(task, step("s1", "shell.run@1", arguments={"directory": ".", "argv": ["make"]}))
+    decided = evil.harness.propose(task.id, asked)
+    assert decided.verdict.decision is Decision.ALLOW and decided.digest is not None, decided.verdict.reasons
+    status = evil.harness.execute(decided.digest)
+    [claim] = evil.harness.core.store.claims(decided.digest)
+    incidents = [one.detail for one in evil.harness.core.store.incidents(still_open=True)]
+    assert (status, claim.code, incidents) == (Status.DONE, "", []), claim.output
+    assert {path: (path.lstat().st_mode, path.read_bytes()) for path in before} == before
+    assert (evil.files / "out.txt").read_text() == "built\n"
+    assert (evil.files / "read.txt").read_text() == ""
+    assert [undone.state for undone in evil.harness.rollback(decided.digest)] == ["undone"]
+    assert {path: path.lstat().st_mode for path in evil.files.rglob("*")} == modes
+    assert {path: (path.lstat().st_mode, path.read_bytes()) for path in before} == before
 
 
 @pytest.fixture

@@ -59,15 +59,16 @@ def check_floor(view: View, evidence: Evidence) -> Iterator[Reason]:
     if any(contradictions(view.manifest)):
         yield _reason(Decision.DENY, 5, "manifest.contradiction", view)
     for resource in view.touched:
-        yield from (_reason(Decision.DENY, 5, code, view) for code in out_of_reach(resource, evidence))
+        codes = out_of_reach(resource, evidence, confined=view.seen)
+        yield from (_reason(Decision.DENY, 5, code, view) for code in codes)
     asked = [code for part in view.parts for code in _asks(part)]
     yield from (_reason(Decision.STEP_UP, 5, code, view) for code in dict.fromkeys(asked))
     yield from _way_back(view, evidence)
 
 
-def out_of_reach(resource: Touched, evidence: Evidence) -> Iterator[str]:
-    """(5) The codes of why nobody may touch a resource in this way."""
-    if _own(resource, evidence):
+def out_of_reach(resource: Touched, evidence: Evidence, *, confined: bool = False) -> Iterator[str]:
+    """(5) The codes of why nobody may touch a resource in this way, or no step that is ``confined`` to its claim."""
+    if _own(resource, evidence, confined=confined):
         yield "floor.harness"
     if resource.access is not Effect.READ and _protected(resource, evidence):
         yield "floor.protected"
@@ -211,18 +212,20 @@ def _times(view: View) -> int:
     return view.step.for_each.at_most if view.step.for_each else 1
 
 
-def _own(resource: Touched, evidence: Evidence) -> bool:
-    """The harness's own files may not be touched, nor may a folder that holds them, except by reading.
-
-    A step that reads such a folder finds nothing where they stand (decision 0045).
+def _own(resource: Touched, evidence: Evidence, *, confined: bool) -> bool:
+    """The harness's own files may not be touched, nor may a folder that holds them, except by a step that finds nothing
+    where they stand (decision 0045): one that reads, or that is confined to a claim to write all below the folder.
     """
     if resource.kind != "file" or resource.open:
         return resource.key in evidence.site.own
     reading = resource.access is Effect.READ
+    filling = confined and resource.recursive and resource.access is Effect.WRITE
     if not reading and _OPERATORS.search(resource.name):
         return True  # Another workspace's files below these roots.
+    if any(inside(resource.name, own) for own in evidence.site.own):
+        return True
     below = resource.name.rstrip("/") + "/"
-    return any(inside(resource.name, own) or (not reading and own.startswith(below)) for own in evidence.site.own)
+    return not (reading or filling) and any(own.startswith(below) for own in evidence.site.own)
 
 
 def _protected(resource: Touched, evidence: Evidence) -> bool:

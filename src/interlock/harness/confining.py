@@ -27,6 +27,7 @@ _FEW_BESIDE = 128
 _RUN_LATER = ("hooks", "config")
 _CHANGING = frozenset({Effect.WRITE, Effect.DELETE})
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
+PROGRAM_PLACES = (*PROGRAM_FOLDERS.split(":"), "/usr/libexec")
 
 
 def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
@@ -132,7 +133,7 @@ def runnable(name: str) -> Mapping[str, str]:
     found = _found(name)
     path = str(Path(found).resolve())
     if Path(path).is_dir():
-        return {path: path}
+        return {found: path}
     with Path(path).open("rb") as file:
         first = file.readline(256)
     words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []

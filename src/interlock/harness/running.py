@@ -45,6 +45,7 @@ from interlock.harness.stepping import Order, Result, Seen, Stepper
 from interlock.harness.withholding import withheld
 
 LEASE_GRACE_MS = 10_000
+_WORKSPACE = "program.workspace"
 _OUTCOMES = {"done": Outcome.OBSERVED, "failed": Outcome.FAILED, "unknown": Outcome.UNKNOWN}
 
 
@@ -377,7 +378,7 @@ def _seen(resolved: Resolved) -> Seen | None:
     claim = resolved.view.claim
     if claim is None or not resolved.view.seen:
         return None
-    return Seen(programs=claim.programs)
+    return Seen(programs=claim.programs, workspace=_WORKSPACE in resolved.view.signals)
 
 
 def _changed_file(resource: Touched) -> bool:

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from interlock.artifact.errors import ChannelError, CodecError, InterlockError, 
 from interlock.artifact.grant import attenuate, public_key
 from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
-from interlock.harness.confining import path_grants, program, runnable
+from interlock.harness.confining import PROGRAM_PLACES, path_grants, program, runnable
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
 from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
@@ -46,9 +47,14 @@ _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A step that is confined to its claim: the programs that it may run."""
+    """A step that is confined to its claim: the programs that it may run.
+
+    Code of the ``workspace`` starts what it likes: it finds every program of the machine, which does no more than the
+    claim either.
+    """
 
     programs: tuple[str, ...]
+    workspace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,4 +315,7 @@ def _spoken_to(host: str, port: int, *, sends: bool) -> Endpoint:
 
 
 def _programs(order: Order) -> tuple[str, ...]:
-    return order.manifest.driver.programs if order.seen is None else order.seen.programs
+    if order.seen is None:
+        return order.manifest.driver.programs
+    every = (folder for folder in PROGRAM_PLACES if Path(folder).is_dir()) if order.seen.workspace else ()
+    return (*order.seen.programs, *every)

@@ -53,8 +53,12 @@ IRREVERSIBLE = both(OneOf("reversibility", frozenset({"irreversible"})), negate(
 
 
 def own(site: Site) -> Formula:
-    """The resource is one of the harness's own files, or is changed and is a folder that holds one."""
-    held = either(*(above(folder) for folder in site.own))
+    """The resource is one of the harness's own files, or is changed and is a folder that holds one.
+
+    A step that is confined to a claim to write all below such a folder finds nothing where they stand (decision 0045).
+    """
+    filling = both(SEEN, Flag("recursive"), OneOf("access", frozenset({"write"})))
+    held = both(negate(filling), either(*(above(folder) for folder in site.own)))
     elsewhere = either(*(Matches("resource", Language((Piece.ANY, *parts))) for parts in _SUFFIXES))
     return both(KNOWN_FILE, either(*(below(folder) for folder in site.own), both(CHANGES, either(held, elsewhere))))
 

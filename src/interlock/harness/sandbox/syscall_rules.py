@@ -33,7 +33,8 @@ chdir fchdir copy_file_range sendfile getxattr lgetxattr fgetxattr listxattr lli
 _PROGRAMS: Final = """
 execve execveat fork vfork wait4 waitid kill tkill tgkill setpgid setsid arch_prctl
 """
-_OWNERS: Final = "chown fchown lchown fchownat"  # Without a capability, to oneself alone, as unpacking does.
+# Without a capability, to oneself alone, as unpacking and make do.
+_OWNERS: Final = "chown fchown lchown fchownat setresuid setresgid"
 _CLIENT: Final = "connect sendmsg recvmsg sendmmsg recvmmsg setsockopt"
 _ACCEPT: Final = "accept accept4"
 
