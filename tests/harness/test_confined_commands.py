@@ -32,11 +32,20 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         git = ["git", "-C", str(work), "-c", "user.name=a", "-c", "user.email=a@example.org"]
         for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "one"], ["branch", "other"]):
             subprocess.run([*git, *words], check=True)
+        (work / "Makefile").write_text("all: prog\n\t@echo built > out.txt\n\nprog: prog.c\n\tgcc -o prog prog.c\n")
+        (work / "prog.c").write_text('#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n')
+        (work / "test_it.py").write_text(TEST)
         (work / ".env").write_text("KEY=1\n")
         yield found
         found.close()
 
 
+TEST = """import pathlib, unittest
+
+class It(unittest.TestCase):
+    def test_it(self):
+        pathlib.Path("made").write_text("x")
+"""
 COMMANDS: dict[str, str] = {
     "mv a.txt c.txt": "! -e a.txt && test -f c.txt",
     "mv a.txt src/": "! -e a.txt && test -f src/a.txt",
@@ -52,6 +61,12 @@ COMMANDS: dict[str, str] = {
     "git checkout -q other": '"$(git rev-parse --abbrev-ref HEAD)" = other',
     "echo x > a.txt && git add a.txt && git diff --cached --stat": '-n "$(git diff --cached --name-only)"',
     "python3 -c 'print(1)'": "-f a.txt",
+    "make -s": '"$(cat out.txt)" = built',
+    "gcc -o prog prog.c": "-x prog",
+    "gcc -o prog prog.c && ./prog > out.txt": '"$(cat out.txt)" = hello',
+    "tar czf src.tgz src && tar tzf src.tgz > list.txt": "-s list.txt",
+    "python3 -m unittest -q": "-f made",
+    "echo .env > .gitignore && git add -A && git -c user.name=a -c user.email=a@example.org commit -qm two": '-z "$(git status --short)"',
     "find . -name '*.py' | sort | head -1": "-f a.txt",
     "echo text > new.txt; chmod 000 new.txt": "-f new.txt",
 }  # fmt: skip

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,12 @@ _RUN_LATER = ("hooks", "config")
 _CHANGING = frozenset({Effect.WRITE, Effect.DELETE})
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 PROGRAM_PLACES = (*PROGRAM_FOLDERS.split(":"), "/usr/libexec")
+HELPERS: Final = {  # what some programs start, and what is of no use without them
+    **dict.fromkeys(("gcc", "g++", "cc", "c++", "clang", "clang++"), ("as", "ld", "ld.bfd", "ld.gold", "ld.lld")),
+    **dict.fromkeys(("tar", "bsdtar", "rsync"), ("sh", "gzip", "bzip2", "xz", "zstd", "lz4", "lzip")),
+    **dict.fromkeys(("zcat", "gunzip", "zgrep", "zless", "zdiff"), ("gzip", "grep", "sh", "less", "diff")),
+}
+PROGRAM_DATA = ("/usr/include", "/usr/share")  # what programs of the machine look into, and everybody may read
 
 
 def path_grants(touched: Iterable[Touched], manifest: Manifest, own: Iterable[str] = ()) -> tuple[PathGrant, ...]:
@@ -125,6 +132,12 @@ def program(name: str) -> str:
     return str(Path(_found(name)).resolve())
 
 
+def helpers(names: Iterable[str]) -> tuple[str, ...]:
+    """The programs that these start by themselves, as far as they are installed."""
+    wanted = dict.fromkeys(one for name in names for one in HELPERS.get(name, ()))
+    return tuple(one for one in wanted if shutil.which(one, path=PROGRAM_FOLDERS))
+
+
 def runnable(name: str) -> Mapping[str, str]:
     """What is needed to run a program: it and, where it is a script, what reads it, by their names' paths.
 
@@ -169,6 +182,20 @@ def claimed_grants(
     grants |= {path: _unread(grant, wanted) for path, grant in grants.items() if grant.only is not None}
     kept = {path: grant for path, grant in grants.items() if not _free(grant, grants.values())}
     return _covered(kept, own, _standing(kept.values(), wanted))
+
+
+def shut(grants: Iterable[PathGrant]) -> tuple[PathGrant, ...]:
+    """The same, but that what is hidden cannot be opened: nobody takes it for something empty, or for gone."""
+    return tuple(msgspec.structs.replace(grant, closed=True) if grant.hidden else grant for grant in grants)
+
+
+def runs_in(grants: Iterable[PathGrant]) -> tuple[PathGrant, ...]:
+    """The same, but that what lies below a folder that is written as a whole may be run: code of the workspace does."""
+    return tuple(
+        msgspec.structs.replace(grant, execute=True) if grant.write and grant.only is None and Path(grant.path).is_dir()
+        else grant
+        for grant in grants
+    )  # fmt: skip
 
 
 def first_missing(name: str) -> str:

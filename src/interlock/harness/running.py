@@ -33,7 +33,7 @@ from interlock.decide.references import Environment, Labelled, evaluate, gather,
 from interlock.decide.relabel import covered
 from interlock.decide.unfolding import Next, Shape, Shaping, Unfolding, evaluate_shape
 from interlock.harness.afterwards import Look, fences, looked_at
-from interlock.harness.confining import claimed_grants, first_missing
+from interlock.harness.confining import claimed_grants, first_missing, runs_in, shut
 from interlock.harness.core import Core
 from interlock.harness.facts import finished_outputs
 from interlock.harness.minting import Sealed, seal
@@ -255,12 +255,16 @@ class Run:
         site, view = self._core.site, resolved.view
         folders = [one.name for one in view.declared if one.kind == "file"]
         writes_git = view.seen and view.changes and view.claim is not None and "git" in view.claim.programs
+        paths = claimed_grants(view.touched, folders, site.own, site.roots) if view.seen else None
+        if paths is not None:
+            paths = runs_in(paths) if _WORKSPACE in view.signals else paths
+            paths = shut(paths) if writes_git else paths
         return Order(
             task=self._row.task, plan=self._row.digest, envelope=self._sealed.envelope, grant=self._sealed.grant,
             step=resolved.step.id, iteration=resolved.iteration, manifest=resolved.manifest,
             touched=confined(view), declared=view.declared, seen=_seen(resolved), secrets=secrets,
             arguments={name: value.value for name, value in resolved.arguments.items()}, mode=RunStep.ACT,
-            paths=claimed_grants(view.touched, folders, site.own, site.roots) if view.seen else None,
+            paths=paths,
             withheld=withheld(confined(view), below, site.roots, closed=writes_git),
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from interlock.artifact.errors import ChannelError, CodecError, InterlockError, 
 from interlock.artifact.grant import attenuate, public_key
 from interlock.artifact.resources import Touched, canonical_host
 from interlock.harness import catalogue
-from interlock.harness.confining import PROGRAM_PLACES, path_grants, program, runnable
+from interlock.harness.confining import PROGRAM_DATA, PROGRAM_PLACES, helpers, path_grants, program, runnable
 from interlock.harness.core import Core
 from interlock.harness.egress import Egress
 from interlock.harness.sandbox.profiles import HostGrant, JailSpec, PathGrant, Violation
@@ -49,8 +49,8 @@ _OUT_OF_TIME = frozenset({"grant.expired", "grant.not_yet_valid"})
 class Seen:
     """A step that is confined to its claim: the programs that it may run.
 
-    Code of the ``workspace`` starts what it likes: it finds every program of the machine, which does no more than the
-    claim either.
+    Code of the ``workspace`` starts what it likes: it finds every program of the machine and may run what it writes,
+    none of which does more than the claim.
     """
 
     programs: tuple[str, ...]
@@ -213,7 +213,7 @@ class Stepper:
             now=core.clock(),
             snapshot=order.snapshot,
             home=str(core.workspace.folder),
-            programs={name: program(name) for name in _programs(order)},
+            programs={name: program(name) for name in _found(order)},
         )
 
     def _grant(self, order: Order) -> bytes:
@@ -224,7 +224,7 @@ class Stepper:
         return attenuate(order.grant, public, order.step, order.iteration, exact)
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
-        needed = {path: real for name in _programs(order) for path, real in runnable(name).items()}
+        needed = {path: real for name in _found(order) for path, real in runnable(name).items()}
         return JailSpec(
             paths=self._paths(order),
             programs=tuple(dict.fromkeys(needed.values())),
@@ -317,5 +317,12 @@ def _spoken_to(host: str, port: int, *, sends: bool) -> Endpoint:
 def _programs(order: Order) -> tuple[str, ...]:
     if order.seen is None:
         return order.manifest.driver.programs
-    every = (folder for folder in PROGRAM_PLACES if Path(folder).is_dir()) if order.seen.workspace else ()
-    return (*order.seen.programs, *every)
+    named = order.seen.programs
+    if order.seen.workspace:
+        named = (*(name for name in named if "/" not in name), *PROGRAM_PLACES)
+    return (*named, *helpers(named), *PROGRAM_DATA)
+
+
+def _found(order: Order) -> tuple[str, ...]:
+    """The programs by name, and the folders of them that this machine has."""
+    return tuple(name for name in _programs(order) if not name.startswith("/usr/") or Path(name).exists())

@@ -39,7 +39,7 @@ from interlock.harness.sandbox.profiles import (
 
 PIDFD, MEMORY, RULESET = REPORT + 1, REPORT + 2, REPORT + 3
 JAIL: Final = "/jail"
-_NOTHING: Final = "/nothing"  # an empty file, a closed one and an empty folder, which stand for what is hidden
+_NOTHING: Final = "/nothing"  # empty and closed files and folders, which stand for what is hidden
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
 _READ: Final = _READ_FILE | _READ_DIR
 _CHANGE: Final = _WRITE_FILE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13 | _TRUNCATE
@@ -97,7 +97,8 @@ def _write_names() -> None:
     nothing.mkdir(mode=0o555)
     (nothing / "folder").mkdir(mode=0o555)
     (nothing / "file").touch(mode=0o444)
-    (nothing / "closed").touch(mode=0)
+    (nothing / "closed file").touch(mode=0)
+    (nothing / "closed folder").mkdir(mode=0)
     folder = Path(JAIL) / "etc"
     folder.mkdir(exist_ok=True)
     (folder / "nsswitch.conf").write_text("passwd: files\nhosts: files\n", "ascii")
@@ -160,8 +161,8 @@ def hide(spec: JailSpec) -> None:
     """(4) over each hidden path nothing; raises ``OSError`` where it is gone, as it may have another name now."""
     for grant in spec.paths:
         if grant.hidden and grant.path not in spec.packages:
-            kind = "folder" if stat.S_ISDIR(os.lstat(grant.path).st_mode) else "closed" if grant.closed else "file"
-            raw.cover(f"{_NOTHING}/{kind}", grant.path, _FIXED)
+            kind = "folder" if stat.S_ISDIR(os.lstat(grant.path).st_mode) else "file"
+            raw.cover(f"{_NOTHING}/{'closed ' if grant.closed else ''}{kind}", grant.path, _FIXED)
 
 
 def listen_for(spec: JailSpec) -> list[int]:

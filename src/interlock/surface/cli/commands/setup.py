@@ -59,7 +59,18 @@ def init(folder: Path, name: str | None, starters: tuple[str, ...]) -> int:
     console().data(found, _summary(workspace, done, key))
     if not proved:
         console().warn("the policy is not proved and will not decide: interlock policy prove says why")
+    if _staged(folder):
+        console().warn(
+            "a step cannot open Interlock's own files, so its 'git add -A' stops at them: "
+            f"printf '{FILE_NAME}\\npolicy/\\n' >> .git/info/exclude lets git pass them over"
+        )
     return 0
+
+
+def _staged(folder: Path) -> bool:
+    """Whether git would take Interlock's own files along with everything else of a repository."""
+    exclude = folder / ".git" / "info" / "exclude"
+    return exclude.parent.parent.is_dir() and not (exclude.is_file() and FILE_NAME in exclude.read_text("utf-8"))
 
 
 def _configuration(folder: Path, person: str) -> str:
