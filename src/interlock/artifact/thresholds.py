@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-RAISED_FROM: Final = 715
+RAISED_FROM: Final = 721
 DENIED_FROM: Final = 997
