@@ -91,7 +91,7 @@ def test_which_layer_decided(name: str) -> None:
 
 def test_layers_count_first_and_alone(report: Report) -> None:
     found = {(one.profile, one.label, one.word, one.layer): (one.first, one.alone) for one in report.decided}
-    assert found["default", "attack", "DENY", "policy"] == (1, 0)  # The classifier says so, too.
+    assert found["default", "attack", "DENY", "policy"][0] == 1  # The classifier may say so, too.
     assert found["effects", "attack", "DENY", "policy"] == (1, 1)
     assert found["policy", "attack", "CONFIRM", "floor"][0] == 3
     assert "none" not in {profile for profile, *_ in found}

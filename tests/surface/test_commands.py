@@ -143,7 +143,7 @@ def test_denied_plan_ends_with_3_and_says_why_without_values(place: Place) -> No
     file = place.plan(("files.read@1", {"path": ".env"}))
     said = place("run", "read it", "--plan", file)
     assert said.code == 3
-    assert "a rule of the workspace forbids it [policy.denied, rule baseline.credentials-anywhere]" in said.err
+    assert "a rule of the workspace forbids it [policy.denied, rule baseline.keys-read]" in said.err
 
 
 def test_check_stores_nothing(place: Place) -> None:

@@ -30,7 +30,7 @@ _CHANGING = frozenset({Effect.WRITE, Effect.DELETE})
 PROGRAM_FOLDERS = "/usr/local/bin:/usr/bin:/bin"  # not the PATH of whoever started the harness
 PROGRAM_PLACES = (*PROGRAM_FOLDERS.split(":"), "/usr/libexec")
 HELPERS: Final = {  # what some programs start, and what is of no use without them
-    **dict.fromkeys(("gcc", "g++", "cc", "c++", "clang", "clang++"), ("as", "ld", "ld.bfd", "ld.gold", "ld.lld")),
+    **dict.fromkeys(("gcc", "g++", "cc", "c++", "clang", "clang++"), ("as", "ld")),
     **dict.fromkeys(("tar", "bsdtar", "rsync"), ("sh", "gzip", "bzip2", "xz", "zstd", "lz4", "lzip")),
     **dict.fromkeys(("zcat", "gunzip", "zgrep", "zless", "zdiff"), ("gzip", "grep", "sh", "less", "diff")),
 }
