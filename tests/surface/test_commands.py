@@ -30,6 +30,15 @@ def test_init_keeps_a_policy_that_is_there(place: Place, tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "other" / "policy").iterdir()] == ["mine.yaml"]
 
 
+def test_init_says_what_git_would_take_along(place: Place, tmp_path: Path) -> None:
+    info = tmp_path / "other" / ".git" / "info"
+    info.mkdir(parents=True)
+    first = place("init", str(tmp_path / "other"), "--name", "alice", here=False)
+    (info / "exclude").write_text("interlock.toml\npolicy/\n")
+    second = place("init", str(tmp_path / "other"), "--name", "alice", here=False)
+    assert (".git/info/exclude" in first.err, ".git/info/exclude" in second.err) == (True, False)
+
+
 def test_run_carries_out_what_the_policy_allows_and_rollback_takes_it_back(place: Place) -> None:
     notes = Path(place.write("notes.txt", "call Bob\n"))
     file = place.plan(

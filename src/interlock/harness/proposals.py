@@ -372,21 +372,13 @@ class Proposals:
         core.opinions.measure(task_id, digest, judged.evidence.opinion, plan.finished)
         plans.append(
             PlanRow(
-                digest=digest,
-                task=task_id,
-                sequence=plan.sequence,
-                status=status,
-                doc=raw,
-                verdict_doc=codec.encode(verdict),
-                policy=core.policy.digest,
+                digest=digest, task=task_id, sequence=plan.sequence, status=status, doc=raw,
+                verdict_doc=codec.encode(verdict), policy=core.policy.digest,
                 certificate=judged.evidence.certificate or "",
                 manifests=manifests_digest(core.digests, tuple(step.action for step in plan.steps)),
-                previews=b"",
-                shown_at=0,
-                context=context,
-                created_at=core.clock(),
+                previews=b"", shown_at=0, context=context, created_at=core.clock(),
             )
-        )
+        )  # fmt: skip
         return Decided(verdict=verdict, digest=digest, status=status)
 
 
