@@ -20,6 +20,7 @@ from interlock.decide import gate
 from interlock.decide.evidence import Evidence
 from interlock.decide.modify import MAX_ROUNDS, in_force, modify, unfit
 from interlock.decide.references import Labelled
+from interlock.harness.catalogue import builtin
 
 ARGUMENT = {"$argument": "path"}
 ASIDE = Transformation(
@@ -178,6 +179,7 @@ UNFIT: Mapping[str, tuple[Transformation, str]] = {
     "a substitute and a change in place": (Transformation(use="write@1", drop=("body",)), "as well"),
     "no such substitute": (Transformation(use="gone@1"), "no action that exists"),
     "itself": (Transformation(use="send@1"), "for itself"),
+    "what lowers a label": (Transformation(use="flow.endorse@1"), "lowers a label"),
     "an argument that the substitute has not got": (Transformation(use="write@1", arguments={"to": "x"}), "no argument"),
     "an argument that the action has not got": (
         Transformation(use="write@1", arguments={"path": {"$argument": "nonsense"}}), "path is no literal"
@@ -203,7 +205,7 @@ def test_a_transformation_that_could_not_be_used_is_named(name: str) -> None:
     tied = msgspec.structs.replace(
         CATALOGUE["write@1"], name="tied", resources=(), arguments={"name": name_, "size": size}
     )
-    found = list(unfit(send, form, {**CATALOGUE, "send@1": send, "tied@1": tied}))
+    found = list(unfit(send, form, {**builtin(), **CATALOGUE, "send@1": send, "tied@1": tied}))
     assert any(said in reason for reason in found), found
 
 
