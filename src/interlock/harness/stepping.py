@@ -213,7 +213,7 @@ class Stepper:
             now=core.clock(),
             snapshot=order.snapshot,
             home=str(core.workspace.folder),
-            programs={name: program(name) for name in _found(order)},
+            programs={name: program(name) for name in _programs(order)},
         )
 
     def _grant(self, order: Order) -> bytes:
@@ -224,7 +224,7 @@ class Stepper:
         return attenuate(order.grant, public, order.step, order.iteration, exact)
 
     def _spec(self, order: Order, endpoints: tuple[Endpoint, ...]) -> JailSpec:
-        needed = {path: real for name in _found(order) for path, real in runnable(name).items()}
+        needed = {path: real for name in _programs(order) for path, real in runnable(name).items()}
         return JailSpec(
             paths=self._paths(order),
             programs=tuple(dict.fromkeys(needed.values())),
@@ -315,14 +315,10 @@ def _spoken_to(host: str, port: int, *, sends: bool) -> Endpoint:
 
 
 def _programs(order: Order) -> tuple[str, ...]:
+    """What the step may run, by name, and the folders of programs and of their data that this machine has."""
     if order.seen is None:
         return order.manifest.driver.programs
-    named = order.seen.programs
+    named, places = order.seen.programs, list(PROGRAM_DATA)
     if order.seen.workspace:
-        named = (*(name for name in named if "/" not in name), *PROGRAM_PLACES)
-    return (*named, *helpers(named), *PROGRAM_DATA)
-
-
-def _found(order: Order) -> tuple[str, ...]:
-    """The programs by name, and the folders of them that this machine has."""
-    return tuple(name for name in _programs(order) if not name.startswith("/usr/") or Path(name).exists())
+        named, places = tuple(name for name in named if "/" not in name), [*PROGRAM_PLACES, *PROGRAM_DATA]
+    return (*named, *helpers(named), *(place for place in places if Path(place).exists()))
